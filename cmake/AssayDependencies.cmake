@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Third-party libraries, each behind one target, so that core/CMakeLists.txt can say who gets what.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(TBB REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(xtensor REQUIRED)
+find_package(xtensor-blas REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(BLAS REQUIRED)
+find_package(LAPACK REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+find_path(SLEEF_INCLUDE_DIR sleef.h REQUIRED)
+find_library(SLEEF_LIBRARY sleef REQUIRED)
+add_library(assay_sleef INTERFACE)
+target_include_directories(assay_sleef SYSTEM INTERFACE ${SLEEF_INCLUDE_DIR})
+target_link_libraries(assay_sleef INTERFACE ${SLEEF_LIBRARY})
+
+# Small dense algebra. OpenBLAS starts threads of its own unless told not to.
+add_library(assay_linalg INTERFACE)
+target_link_libraries(assay_linalg INTERFACE xtensor xtensor-blas LAPACK::LAPACK BLAS::BLAS)
+include(CheckSymbolExists)
+include(CheckFunctionExists)
+block()
+  set(CMAKE_REQUIRED_LIBRARIES BLAS::BLAS)
+  check_function_exists(openblas_set_num_threads ASSAY_HAVE_OPENBLAS)
+endblock()
+target_compile_definitions(assay_linalg INTERFACE ASSAY_HAVE_OPENBLAS=$<BOOL:${ASSAY_HAVE_OPENBLAS}>)
