@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every test, in parts, each with its minutes; the first part alone with `test.sh quick`. A part
+# that fails does not stop the others; the exit status is that of the whole.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+case "${1-}" in
+  "" | quick) ;;
+  *) echo "usage: scripts/test.sh [quick]" >&2 && exit 2 ;;
+esac
+
+scripts/setup.sh --test || exit 1
+failed=()
+minutes=()
+
+part() { # part NAME COMMAND...: run it, note its minutes and whether it failed
+  local name=$1 start=$SECONDS status=ok
+  shift
+  echo "==== $name"
+  "$@" || { status=FAILED && failed+=("$name"); }
+  local tenths=$(((SECONDS - start) * 10 / 60))
+  minutes+=("$(printf '%5d.%d min  %-6s  %s' $((tenths / 10)) $((tenths % 10)) "$status" "$name")")
+}
+
+build() { # build PRESET
+  local output
+  output=$(cmake --preset "$1" -DASSAY_TESTS=ON 2>&1) || { echo "$output" && return 1; }
+  cmake --build --preset "$1"
+}
+
+suite() { # suite PRESET CTEST-ARGUMENT...
+  local preset=$1
+  shift
+  ctest --preset "$preset" -j2 "$@"
+}
+
+# 1. What people run: every test, then those of the library again without vector units.
+release() {
+  build release || return 1
+  local status=0
+  suite release || status=1
+  echo "---- again with ASSAY_ISA=baseline"
+  ASSAY_ISA=baseline suite release -LE 'long|static' || status=1
+  return $status
+}
+
+# 2. Memory and undefined behaviour, all but the long laws.
+address() { build asan-ubsan && suite asan-ubsan -LE 'long|static'; }
+
+# 3. Data races, on tiny data, where threads are.
+threads() { build tsan && suite tsan -R '^(graph|fit|laws)$'; }
+
+# 4. Every shipped experiment, a few steps of each, into a folder that is thrown away.
+configs() {
+  local folder status=0
+  folder=$(mktemp -d)
+  for config in configs/*.yaml; do
+    [ -e "$config" ] || continue
+    echo "---- $config"
+    build/release/bin/assay run "$config" stop.max_iter=3 measure.every=1 -o \
+      "$folder/$(basename "$config" .yaml)" >"$folder/log" 2>&1 || { cat "$folder/log" && status=1; }
+  done
+  rm -rf "$folder"
+  return $status
+}
+
+# 5. The benchmark and the fuzzers still start.
+smoke() {
+  local status=0
+  for script in bench/smoke.sh tests/fuzz/smoke.sh; do
+    if [ -x "$script" ]; then
+      "$script" || status=1
+    else
+      echo "$script: not there, skipped"
+    fi
+  done
+  return $status
+}
+
+part "release build and all tests" release
+if [ "${1-}" != quick ]; then
+  part "address and undefined-behaviour sanitizers" address
+  part "thread sanitizer" threads
+  part "every config at reduced size" configs
+  part "smoke of benchmark and fuzzers" smoke
+fi
+
+echo "===="
+printf '%s\n' "${minutes[@]}"
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "FAILED: $(printf '%s; ' "${failed[@]}")"
+  exit 1
+fi
+echo "all parts passed"
