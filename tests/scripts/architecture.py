@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The invariants of docs/architecture.md that sources can break, each first shown able to fail on a
 # small bad tree. Usage: architecture.py SOURCE BUILD
-# labels: quick;static
+# labels: quick static
 import pathlib
 import sys
 import tempfile

@@ -2,7 +2,7 @@
 # The invariants of docs/architecture.md that libraries can break: exported symbols, libraries
 # linked, state in modules, wide instructions. Each check is first shown able to fail on a small
 # bad module. Usage: binaries.py SOURCE BUILD
-# labels: quick;static
+# labels: quick static
 import pathlib
 import platform
 import re

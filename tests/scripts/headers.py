@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The public headers compile alone and twice, as C11, C17, C++17 and C++20, with gcc and clang,
 # pedantic and without implicit padding. Usage: headers.py SOURCE BUILD
-# labels: quick;static
+# labels: quick static
 import pathlib
 import shutil
 import subprocess
