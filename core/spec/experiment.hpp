@@ -16,7 +16,7 @@ namespace assay::spec {
 struct Use {
   std::string id;
   plugin::Options options;  // complete: defaults filled in
-  std::string label;
+  std::string label;        // as given, or empty
   std::string key;          // dotted path in the spec, for messages: "solver", "model.H.penalties[0]"
 };
 
@@ -85,10 +85,12 @@ struct Trial {
   MeasureSpec measure;
   std::vector<Use> writers;
   int64_t repeat = 0;
+  bool deterministic = false;  // nothing in it reads a random stream: it stands for all repeats
   uint64_t seed = 0;
   std::vector<std::pair<std::string, std::string>> cell;  // matrix key -> value as text, for tables
   std::string config_json;  // canonical resolved configuration: what the trial's id is hashed from (data hash added later)
   std::string label;        // "mu, rank 16"
+  std::vector<std::pair<std::string, std::string>> origins;  // dotted path -> "digits.yaml:12:3", "command line", "default"
 };
 
 struct Skipped {

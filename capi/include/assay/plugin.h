@@ -445,8 +445,12 @@ typedef struct assay_writer {
 
 /* ---- Descriptors ---- */
 
+/* Flags of a plugin. DEFAULT: stands in where a spec names none of its kind (metrics: all that carry it); the smallest id
+   wins. DETERMINISTIC: its results do not depend on the random stream; a trial of such plugins only runs once, not once
+   per repeat. */
+enum { ASSAY_PLUGIN_DEFAULT = 1, ASSAY_PLUGIN_DETERMINISTIC = 2 };
 typedef struct assay_plugin {
-  uint32_t struct_size, flags;
+  uint32_t struct_size, flags; /* ASSAY_PLUGIN_... */
   const char *kind;    /* "assay.loss/1" ... */
   const char *id;      /* "kl"; a stranger's carries a dot: "acme.logcosh" */
   const char *summary; /* one line */
