@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# The data and the starts of the benchmark's rows, made once below build/bench; a missing source is a reason, not a failure.
+import gzip
+import os
+import pathlib
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+WORK = ROOT / "build" / "bench"
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
+# Data that may not be shipped lie beside the project, where they are at all.
+SHARED = pathlib.Path(os.environ.get("ASSAY_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+class Missing(Exception):
+    """A source of data that is not on this machine."""
+
+
+def fashion(rows, dtype):
+    """The first rows of Fashion-MNIST in [0, 1], as a .npy file."""
+    path = WORK / f"fashion_{rows}_{np.dtype(dtype).name}.npy"
+    if not path.exists():
+        if not FASHION.exists():
+            raise Missing("Debian's package dataset-fashion-mnist is not installed")
+        with gzip.open(FASHION) as file:
+            file.seek(16)
+            raw = np.frombuffer(file.read(rows * 784), np.uint8).reshape(rows, 784)
+        save(path, raw.astype(dtype) / np.dtype(dtype).type(255))
+    return path, (rows, 784)
+
+
+def digits(dtype):
+    """The shipped digits in [0, 1]."""
+    path = WORK / f"digits_{np.dtype(dtype).name}.npy"
+    if not path.exists():
+        table = np.loadtxt(ROOT / "configs" / "data" / "digits.csv", delimiter=",", skiprows=1)
+        save(path, (table[:, :64] / 16).astype(dtype))
+    return path, (1797, 64)
+
+
+def abstracts():
+    """Term counts of 2500 abstracts, 147391 of them not zero."""
+    path = SHARED / "arxiv-abstracts" / "docs_terms.mtx"
+    if not path.exists():
+        raise Missing("arxiv-abstracts/docs_terms.mtx is not beside the project (see ASSAY_SHARED_DATA)")
+    return path, (2500, 5040)
+
+
+def zipf_words(rows, columns, per_row):
+    """A made-up bag of words for the smoke test: word frequencies fall like 1 / rank."""
+    path = WORK / f"words_{rows}x{columns}.mtx"
+    if not path.exists():
+        draw = np.random.default_rng(1)
+        weight = 1 / np.arange(1, columns + 1)
+        words = draw.choice(columns, size=(rows, per_row), p=weight / weight.sum())
+        words[:, 0] = np.arange(rows) % columns  # no empty column
+        keys, counts = np.unique(np.arange(rows)[:, None] * columns + words, return_counts=True)
+        lines = [f"{key // columns + 1} {key % columns + 1} {count}" for key, count in zip(keys, counts)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("%%MatrixMarket matrix coordinate integer general\n"
+                        f"{rows} {columns} {len(lines)}\n" + "\n".join(lines) + "\n")
+    return path, (rows, columns)
+
+
+def start(shape, rank, mean):
+    """Factors W (n x k) and H (k x d) both sides begin from, uniform around the scale of the data."""
+    n, d = shape
+    path = WORK / f"start_{n}x{d}_{rank}_{mean:.3g}.npz"
+    if not path.exists():
+        draw = np.random.default_rng(0)
+        scale = 2 * np.sqrt(mean / rank)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, W=scale * (0.05 + draw.random((n, rank))), H=scale * (0.05 + draw.random((rank, d))))
+    return path
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, array)

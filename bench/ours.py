@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# One benchmark row through the tool, as a user would run it: a spec into a folder, times from trace.csv (inside steps only).
+import csv
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+SPEC = """\
+assay: 1
+name: bench
+data: {{ use: {reader}, path: {data}{compute} }}
+model:
+  rank: {rank}
+  loss: {loss}
+  W: {{ constraint: nonneg }}
+  H: {{ constraint: nonneg }}
+init: {{ use: from_file, path: {start} }}
+solver: mu
+stop: {{ max_iter: {steps}, rel_tol: 0, patience: 0 }}
+measure: {{ every: {steps}, metrics: [objective] }}
+checkpoint: {{ every_seconds: 0 }}
+threads: {threads}
+"""
+
+
+class Failed(Exception):
+    """The tool did not finish the row; the text is what it said."""
+
+
+def run(tool, row, data, start, steps, threads, plugin_dir=None):
+    """Seconds per step, objective and peak memory of `steps` steps, and the model's file for whoever wants it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
+    try:
+        spec = folder / "bench.yaml"
+        spec.write_text(SPEC.format(
+            reader="mtx" if data.suffix == ".mtx" else "npy" if data.suffix == ".npy" else "idx", data=data,
+            compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,
+            loss=row.loss, start=start, steps=steps, threads=threads))
+        command = [str(tool), "run", str(spec), "-o", str(folder / "out"), "--quiet",
+                   *(["--plugin-dir", str(plugin_dir)] if plugin_dir else [])]
+        peak, output, status = measured(command)
+        if status:
+            raise Failed(f"{' '.join(command)}: exit code {status}\n{output}")
+        trial, = (folder / "out" / "trials").iterdir()
+        with open(trial / "trace.csv", encoding="ascii") as file:
+            last = list(csv.DictReader(file))[-1]
+        environment = json.loads((folder / "out" / "environment.json").read_text(encoding="utf-8"))
+        return {
+            "seconds_per_step": float(last["seconds"]) / int(last["iteration"]),
+            "steps": int(last["iteration"]),
+            "objective": float(last["objective"]),
+            "peak_mib": peak / 1024,
+            "environment": environment,
+        }
+    finally:
+        shutil.rmtree(folder)
+
+
+def measured(command):
+    """Runs a command; its peak resident set in KiB, what it printed, and its exit status."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "NO_COLOR": "1"})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        return usage.ru_maxrss, output.read().decode(errors="replace"), process.returncode

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# The table of what is measured: one Row per line of the printed result.
+import dataclasses
+from typing import Callable, Optional
+
+import data
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    data: Callable        # () -> (path, shape), or raises data.Missing
+    loss: str
+    peer: str             # of run.PEERS
+    goal: float           # times faster than the peer (seconds per step)
+    mean: float           # of the data: sets the scale of the start
+    steps: int = 20
+    rank: int = 16
+    dtype: str = "float64"
+    threads: Optional[int] = None             # None: as asked for
+    reference_loss: str = ""                  # peer "builtin": the loss to compare with
+    plugin_dir: Optional[Callable] = None     # where a loss of somebody else's lies
+
+    @property
+    def tolerance(self):
+        """How far the two objectives may differ, relative."""
+        return 1e-3 if self.dtype == "float32" else 1e-6
+
+
+def fashion(rows, dtype="float64"):
+    return lambda: data.fashion(rows, dtype)
+
+
+def digits(dtype="float64"):
+    return lambda: data.digits(dtype)
+
+
+FASHION_MEAN, DIGITS_MEAN, WORDS_MEAN = 0.286, 0.305, 0.015
+
+
+def full():
+    """The rows of the published numbers."""
+    return [
+        Row("mu squared f64, fashion", fashion(60000), "squared", "sklearn", 12, FASHION_MEAN),
+        Row("mu squared f32, fashion", fashion(60000, "float32"), "squared", "sklearn", 6, FASHION_MEAN, dtype="float32"),
+        Row("mu kl f64, fashion 10000", fashion(10000), "kl", "sklearn", 8, FASHION_MEAN),
+        Row("mu kl f32, fashion 10000", fashion(10000, "float32"), "kl", "sklearn", 5, FASHION_MEAN, dtype="float32"),
+        Row("mu kl sparse, abstracts", data.abstracts, "kl", "sklearn", 5, WORDS_MEAN, steps=50),
+        Row("mu squared f64, digits, 1 thread", digits(), "squared", "handwritten", 1 / 1.15, DIGITS_MEAN, steps=300,
+            threads=1),
+    ]
+
+
+def quick():
+    """Small relatives of them: seconds in all, so that a change that breaks the harness is seen at once."""
+    return [
+        Row("quick squared f64, digits", digits(), "squared", "sklearn", 0, DIGITS_MEAN),
+        Row("quick squared f32, digits", digits("float32"), "squared", "sklearn", 0, DIGITS_MEAN, dtype="float32"),
+        Row("quick kl f64, digits", digits(), "kl", "sklearn", 0, DIGITS_MEAN),
+        Row("quick kl sparse, made-up words", lambda: data.zipf_words(300, 500, 40), "kl", "sklearn", 0, 0.08),
+        Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
+    ]

@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""This project against its peers: same data, same start, same number of steps, same threads, interleaved repeats.
+
+Prints one line per row (medians, the ratio, the goal, the objective both reached) and writes JSON. A row whose sides
+reach different objectives has failed, however fast it was; a peer that is not installed is reported missing.
+"""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import data
+import ours
+import rows
+
+PEER_PYTHON = data.WORK / "peers" / "bin" / "python"
+# Peers choose their own kernels; the limits some systems set for old OpenBLAS builds are not theirs.
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def peer_environment(threads):
+    kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+    pinned = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS")}
+    return {**kept, **pinned}
+
+
+def run_sklearn(row, path, start, steps, threads):
+    """One run of the peer in a process of its own; None when it is not installed."""
+    if not PEER_PYTHON.exists():
+        return None
+    job = {"data": str(path), "start": str(start), "loss": row.loss, "steps": steps}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_mu.py")],
+                          input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if done.returncode:
+        raise ours.Failed(done.stderr)
+    return json.loads(done.stdout)
+
+
+def run_handwritten(row, path, start, steps, threads):
+    """The hand-written C step, compiled for this machine; one thread."""
+    del threads
+    import numpy as np
+    program = data.WORK / "mu_digits"
+    source = data.ROOT / "bench" / "handwritten" / "mu_digits.c"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["gcc", "-std=gnu11", "-O3", "-march=native", "-o", str(program), str(source)], check=True)
+    raw = {}
+    with np.load(start) as arrays:
+        for name, array in (("X", np.load(path)), ("W", arrays["W"]), ("H", arrays["H"])):
+            raw[name] = data.WORK / f"{path.stem}.{name}.f64"
+            array.astype(np.float64).tofile(raw[name])
+    n, d = np.load(path, mmap_mode="r").shape
+    done = subprocess.run([str(program), str(n), str(d), str(steps), "7", *(str(raw[name]) for name in "XWH")],
+                          text=True, capture_output=True, check=True)
+    seconds, objective = map(float, done.stdout.split())
+    return {"peer": "hand-written C, gcc -O3 -march=native", "seconds_per_step": seconds, "objective": objective}
+
+
+def run_builtin(row, path, start, steps, threads):
+    """This project with the built-in loss, for rows that run a plugin of somebody else's."""
+    builtin = dataclasses.replace(row, loss=row.reference_loss)
+    result = ours.run(ARGUMENTS.tool, builtin, path, start, steps, threads)
+    return {"peer": f"built-in `{row.reference_loss}`", **result}
+
+
+PEERS = {"sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
+
+
+def allowed_mib(row, path, shape):
+    """TARGETS: 1.15 x (X as stored + factors + results) + 64 MiB. Results are the factors once more, as saved."""
+    size = 4 if row.dtype == "float32" else 8
+    n, d = shape
+    if path.suffix == ".mtx":
+        with open(path, encoding="ascii") as file:
+            nnz = next(int(line.split()[2]) for line in file if not line.startswith("%"))
+        stored = nnz * (size + 4) + (n + 1) * 8
+    else:
+        stored = n * d * size
+    factors = (n + d) * row.rank * 8
+    return (1.15 * (stored + 2 * factors)) / 2**20 + 64
+
+
+def run_row(row, repeats, threads):
+    """The report of one row: medians over repeats in which both sides took turns."""
+    report = {"row": row.name, "goal": row.goal, "loss": row.loss, "dtype": row.dtype}
+    try:
+        path, shape = row.data()
+        plugin_dir = row.plugin_dir() if row.plugin_dir else None
+    except data.Missing as missing:
+        return {**report, "status": "skipped", "reason": str(missing)}
+    threads = row.threads or threads
+    start = data.start(shape, row.rank, row.mean)
+    mine, theirs = [], []
+    for _ in range(repeats):
+        mine.append(ours.run(ARGUMENTS.tool, row, path, start, row.steps, threads, plugin_dir))
+        theirs.append(PEERS[row.peer](row, path, start, row.steps, threads))
+    objective = mine[0]["objective"]
+    report |= {
+        "steps": row.steps, "threads": threads, "shape": shape,
+        "seconds_per_step": statistics.median(m["seconds_per_step"] for m in mine),
+        "all_seconds": [m["seconds_per_step"] for m in mine],
+        "objective": objective, "peak_mib": max(m["peak_mib"] for m in mine),
+        "allowed_mib": allowed_mib(row, path, shape),
+    }
+    if mine[0]["steps"] != row.steps:
+        return {**report, "status": "failed", "reason": f"stopped after {mine[0]['steps']} steps"}
+    report["memory_ok"] = report["peak_mib"] <= report["allowed_mib"]
+    if theirs[0] is None:
+        return {**report, "status": "missing", "reason": f"peer `{row.peer}` is not installed: bench/peers/setup.sh"}
+    difference = abs(objective - theirs[0]["objective"]) / abs(theirs[0]["objective"])
+    ratios = [t["seconds_per_step"] / m["seconds_per_step"] for m, t in zip(mine, theirs)]
+    report |= {
+        "peer": theirs[0]["peer"], "peer_kernel": theirs[0].get("threads"),
+        "peer_seconds_per_step": statistics.median(t["seconds_per_step"] for t in theirs),
+        "peer_peak_mib": theirs[0].get("peak_mib"), "peer_objective": theirs[0]["objective"],
+        "objective_difference": difference, "ratios": ratios, "ratio": statistics.median(ratios),
+    }
+    if not difference <= row.tolerance:
+        return {**report, "status": "failed", "reason": f"objectives differ by {difference:.2e} relative"}
+    report["reached"] = report["ratio"] >= row.goal
+    return {**report, "status": "ok"}
+
+
+def line(report):
+    """A row of the printed table."""
+    text = f"{report['row']:34}"
+    if "seconds_per_step" in report:
+        text += f" {report['seconds_per_step'] * 1e3:9.3f} ms"
+    if "ratio" in report:
+        text += (f" {report['peer_seconds_per_step'] * 1e3:9.3f} ms {report['ratio']:7.2f} x {report['goal']:6.2f} x"
+                 f"  {'yes' if report['reached'] else 'no':3}  {report['objective_difference']:8.1e}"
+                 f" {report['peak_mib']:7.0f} {report['allowed_mib']:7.0f}")
+    if report["status"] != "ok":
+        text += f"  {report['status']}: {report['reason']}"
+    return text
+
+
+def machine():
+    model = "unknown"
+    for text in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines():
+        if text.startswith("model name"):
+            model = text.split(":", 1)[1].strip()
+            break
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
+            "avx512": "avx512f" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")}
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", help="names of rows, or parts of them (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small rows, one repeat: does everything still start and agree")
+    parser.add_argument("--repeats", type=int, help="turns per row (default 5; 1 with --quick)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tool", type=pathlib.Path, default=data.ROOT / "build" / "release" / "bin" / "assay")
+    parser.add_argument("--json", type=pathlib.Path, default=data.WORK / "results.json")
+    parser.add_argument("--list", action="store_true", help="only name the rows")
+    return parser.parse_args(argv)
+
+
+def main():
+    chosen = rows.quick() if ARGUMENTS.quick else rows.full()
+    if ARGUMENTS.rows:
+        chosen = [row for row in chosen if any(part in row.name for part in ARGUMENTS.rows)]
+    if ARGUMENTS.list:
+        print("\n".join(f"{row.name:34} against {row.peer}, goal {row.goal} x" for row in chosen))
+        return 0
+    repeats = ARGUMENTS.repeats or (1 if ARGUMENTS.quick else 5)
+    print(f"{'row':34} {'ours':>12} {'peer':>12} {'ratio':>9} {'goal':>8}  met  {'dF/F':>8} {'MiB':>7} {'allowed':>7}")
+    reports = []
+    for row in chosen:
+        try:
+            reports.append(run_row(row, repeats, ARGUMENTS.threads))
+        except ours.Failed as failed:
+            reports.append({"row": row.name, "goal": row.goal, "status": "failed", "reason": str(failed)})
+        print(line(reports[-1]), flush=True)
+    for text in sorted({f"{r['peer']}; {r['peer_kernel']}" for r in reports if r.get("peer_kernel")}):
+        print(f"peer: {text}")
+    ARGUMENTS.json.parent.mkdir(parents=True, exist_ok=True)
+    ARGUMENTS.json.write_text(json.dumps({"machine": machine(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                                          "repeats": repeats, "rows": reports}, indent=1) + "\n", encoding="utf-8")
+    print(f"written: {ARGUMENTS.json}")
+    return 1 if any(report["status"] == "failed" for report in reports) else 0
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parse(sys.argv[1:])
+    sys.exit(main())
