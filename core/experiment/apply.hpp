@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A saved model on new data: transform (W of new rows, with H frozen) and reconstruct (W H, transforms undone).
+// A saved model on new data: transform (W of new rows, with H frozen) and reconstruct (W H,
+// transforms undone).
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,8 @@
 namespace assay::experiment {
 
 struct ApplyOptions {
-  std::string reader;  // id; empty: the reader of the training data if it takes the file, else by suffix and content
+  std::string reader;  // id; empty: the reader of the training data if it takes the file, else by
+                       // suffix and content
   int threads = 0;
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -22,17 +24,21 @@ struct Applied {
   int64_t rows = 0, cols = 0;  // of what was written
   fit::Stop stop = fit::Stop::kNone;
   int64_t iterations = 0;
-  double objective = 0;        // of the new rows, H fixed
+  double objective = 0;  // of the new rows, H fixed
   std::string file;
 };
 
-// W of the rows of `data_path` under the model in `model_path`, written to `out_path` (.npy, .npz or .csv).
-Expected<Applied> transform(const std::string& model_path, const std::string& data_path,
-                            const std::string& out_path, std::shared_ptr<plugin::Registry> registry,
+// W of the rows of `data_path` under the model in `model_path`, written to `out_path` (.npy, .npz
+// or .csv).
+Expected<Applied> transform(const std::string& model_path,
+                            const std::string& data_path,
+                            const std::string& out_path,
+                            std::shared_ptr<plugin::Registry> registry,
                             const ApplyOptions& options);
 
 // W H of the model itself, in the units of the data as read, written to `out_path`.
-Expected<Applied> reconstruct(const std::string& model_path, const std::string& out_path,
+Expected<Applied> reconstruct(const std::string& model_path,
+                              const std::string& out_path,
                               std::shared_ptr<plugin::Registry> registry,
                               const ApplyOptions& options);
 

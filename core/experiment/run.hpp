@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run(): an experiment's trials, one after another, into its run folder; what is finished stays, what is not goes on.
+// run(): an experiment's trials, one after another, into its run folder; what is finished stays,
+// what is not goes on.
 #pragma once
 
 #include <atomic>
@@ -36,9 +37,9 @@ struct TrialResult {
   fit::Stop stop = fit::Stop::kNone;
   std::vector<Error> errors;  // kFailed: one; kSkipped: its message is the reason
   int64_t iterations = 0;
-  double seconds = 0;      // inside steps
-  fit::Trace trace;        // last row: the certificate's objective and KKT residual
-  std::string folder;      // trials/<id>, absolute or as -o was given
+  double seconds = 0;              // inside steps
+  fit::Trace trace;                // last row: the certificate's objective and KKT residual
+  std::string folder;              // trials/<id>, absolute or as -o was given
   std::vector<std::string> files;  // what writers left there
 };
 
@@ -57,7 +58,9 @@ class Observer {
   virtual void planned(const RunResult&) {}
   virtual void trial_started(const TrialResult&, int64_t /*index*/, int64_t /*count*/) {}
   // After each step: for progress bars. Must be quick.
-  virtual void stepped(const TrialResult&, int64_t /*iteration*/, int64_t /*max_iter*/,
+  virtual void stepped(const TrialResult&,
+                       int64_t /*iteration*/,
+                       int64_t /*max_iter*/,
                        double /*seconds*/) {}
   virtual void row(const TrialResult&, const fit::Trace&, const fit::TraceRow&) {}
   virtual void trial_done(const TrialResult&) {}
@@ -66,28 +69,34 @@ class Observer {
 };
 
 struct RunOptions {
-  std::string folder;               // -o: the run folder itself; empty: runs/<name>
-  bool dry_run = false;             // decide only: `planned` is called, nothing is written
-  bool only_failed = false;         // --only failed: failed and diverged ones, nothing else
-  std::vector<std::string> rerun;   // --rerun: ids, or beginnings of at least 6 digits
+  std::string folder;              // -o: the run folder itself; empty: runs/<name>
+  bool dry_run = false;            // decide only: `planned` is called, nothing is written
+  bool only_failed = false;        // --only failed: failed and diverged ones, nothing else
+  std::vector<std::string> rerun;  // --rerun: ids, or beginnings of at least 6 digits
   bool fail_fast = false;
   const std::atomic<bool>* cancel = nullptr;  // set by a signal handler; honoured between steps
 };
 
-// Errors: of the spec against the data (E03xx), of the store (E05xx). A trial that fails is not an error of the run.
-Expected<RunResult> run(const spec::Experiment& experiment, std::shared_ptr<plugin::Registry> registry,
-                        const RunOptions& options, Observer& observer);
+// Errors: of the spec against the data (E03xx), of the store (E05xx). A trial that fails is not an
+// error of the run.
+Expected<RunResult> run(const spec::Experiment& experiment,
+                        std::shared_ptr<plugin::Registry> registry,
+                        const RunOptions& options,
+                        Observer& observer);
 
 // The plans of a trial's programs, for `assay graph`.
 struct PlanText {
   std::string program;  // "step", "init" ...
   std::string words, dot;
 };
-Expected<std::vector<PlanText>> plans(const spec::Experiment& experiment, int64_t trial,
+Expected<std::vector<PlanText>> plans(const spec::Experiment& experiment,
+                                      int64_t trial,
                                       std::shared_ptr<plugin::Registry> registry);
 
-// Opens a trial's data and checks it against the model (`assay validate --data`): shapes, domains, ranks.
-Expected<void> check_data(const spec::Experiment& experiment, int64_t trial,
+// Opens a trial's data and checks it against the model (`assay validate --data`): shapes, domains,
+// ranks.
+Expected<void> check_data(const spec::Experiment& experiment,
+                          int64_t trial,
                           std::shared_ptr<plugin::Registry> registry);
 
 }  // namespace assay::experiment

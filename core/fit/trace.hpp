@@ -41,4 +41,7 @@ struct Trace {
   std::vector<TraceRow> rows;        // the last one is the certificate's
 };
 
+// With a head line; shortest numbers that read back; empty where not measured.
+std::string to_csv(const Trace& trace);
+
 }  // namespace assay::fit

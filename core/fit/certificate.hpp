@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The certificate: objective and KKT residual of a model's factors, computed by the host in float64
+// from X and the factors alone, whatever the solver did. It is a program like a solver's, made with
+// the same builder:
+//
+//   terms(VALUE or first half)                        F = sum of losses
+//   for W, H:  terms(MU) -> N, D   (or GRAD -> G)     penalties added
+//              each: |projected gradient|^2, |N|^2, |D|^2
+//
+// The residual is the largest over factors of |P|_F / (|N|_F + |D|_F), or of |P|_F / |P at the
+// start|_F for a loss without a split. A gradient is projected by dropping what points out of the
+// feasible set at its border.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "core/base/expected.hpp"
+#include "core/graph/plan.hpp"
+
+namespace assay::fit {
+
+struct Evaluation {
+  double loss = 0, kkt = 0;
+  std::array<double, 3> gradient = {0, 0, 0};  // |P|_F per factor
+};
+
+class Certificate {
+ public:
+  // The model, its data and penalties must outlive the certificate. options.compute is ignored:
+  // float64.
+  static Expected<std::unique_ptr<Certificate>> create(graph::Model& model,
+                                                       const graph::PlanOptions& options);
+  ~Certificate();
+
+  // The loss alone: one exact sweep.
+  Expected<double> loss();
+  // Loss and residual. `start`: gradient norms at the start, used where the loss has no split.
+  Expected<Evaluation> evaluate(const std::array<double, 3>& start);
+  // False where the residual is relative to the start.
+  bool split() const;
+
+ private:
+  Certificate() = default;
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+// Sum of all penalties at the model's factors, in float64.
+Expected<double> penalty_value(const graph::Model& model);
+
+}  // namespace assay::fit

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoint: all a fit needs to go on with the same bits: FACTOR and STATE buffers, and what the
+// loop remembers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/base/expected.hpp"
+#include "core/fit/stopping.hpp"
+#include "core/fit/trace.hpp"
+#include "core/graph/model.hpp"
+#include "core/kernels/npy.hpp"
+
+namespace assay::fit {
+
+// What the loop remembers between steps.
+struct Progress {
+  int64_t iteration = 0;
+  double seconds = 0;
+  bool exact = false;                          // the loss is summed from residuals now
+  std::array<double, 3> gradient = {0, 0, 0};  // at the start, for losses without a split
+  StopMemory memory;
+  Trace trace;
+};
+
+// Members of a .npz.
+using Checkpoint = std::vector<kernels::Member>;
+
+Checkpoint capture(const graph::Model& model, const Progress& progress);
+
+// Into a model of the same shapes, before its plans are made; the columns of the trace must be the
+// same.
+Expected<void> restore(const Checkpoint& checkpoint, graph::Model& model, Progress& progress);
+
+// A buffer as a member (rows without padding), and back into a buffer of the same shape.
+kernels::Member to_member(const std::string& name, const graph::Buffer& buffer);
+Expected<void> from_member(const kernels::Member& member, graph::Buffer& buffer);
+
+}  // namespace assay::fit

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop:
+//
+//   start:   INIT, then PREPARE; or a checkpoint
+//   repeat:  measure the iterate that enters the step (every few steps)
+//            STEP                                     the only part on the clock
+//            test the row, then the limits; checkpoint when due
+//   end:     FINISH, the certificate, the closing row
+//
+// For losses whose value falls out of the step's own products (squared) a measured row costs
+// nothing, until fewer than six digits survive the cancellation |x|^2 - 2<x,m> + |m|^2; from then
+// on residuals are summed.
+#include "core/fit/fit.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace assay::fit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool is_numeric(const Error& e) {
+  return e.status == ASSAY_E_NUMERIC || e.status == ASSAY_E_SINGULAR;
+}
+
+class Loop {
+ public:
+  explicit Loop(const Task& task) : task_(task), model_(*task.model), options_(task.plan) {
+    options_.cancel = nullptr;  // a step is never cut: what it leaves is an iterate
+    for (const auto& column : task.metrics) p_.trace.columns.push_back(column.name);
+  }
+
+  Expected<Result> run() {
+    ASSAY_TRY(start());
+    while (stop_ == Stop::kNone) {
+      if (cancelled()) {
+        stop_ = Stop::kInterrupted;
+        break;
+      }
+      TraceRow row;
+      const bool due = measure_due();
+      if (due) ASSAY_TRY(measure_entering(row));
+      ASSAY_TRY(step(due, row));
+      if (stop_ == Stop::kNonFinite) break;
+      if (due) test(row);
+      if (stop_ == Stop::kNone && step_converged_) stop_ = Stop::kConverged;
+      if (stop_ == Stop::kNone) stop_ = test_limits(task_.stop, p_.iteration, p_.seconds);
+      if (stop_ == Stop::kNone && checkpoint_due()) ASSAY_TRY(save());
+    }
+    if (stop_ == Stop::kInterrupted) ASSAY_TRY(save());
+    ASSAY_TRY(finish());
+    return certify();
+  }
+
+ private:
+  Expected<void> start() {
+    auto certificate = Certificate::create(model_, options_);
+    if (!certificate) return std::move(certificate.error());
+    certificate_ = std::move(*certificate);
+    if (task_.resume) {
+      ASSAY_TRY(restore(*task_.resume, model_, p_));
+    } else if (task_.init) {
+      auto init = Method::create(*task_.init, model_, -1, options_.log);
+      if (!init) return std::move(init.error());
+      ASSAY_TRY(run_once(**init, ASSAY_INIT));
+    }
+    auto solver = Method::create(task_.solver, model_, -1, options_.log);
+    if (!solver) return std::move(solver.error());
+    solver_ = std::move(*solver);
+    if (!task_.resume) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+    auto plan = solver_->plan(ASSAY_STEP, model_, options_);
+    if (!plan) return std::move(plan.error());
+    if (!*plan) {
+      return Error(ASSAY_E_PLUGIN, "E0410",
+                   "solver `" + task_.solver.descriptor->id + "` states no step");
+    }
+    step_ = std::move(*plan);
+    auto measurer = Measurer::create(model_, task_.heldout, task_.metrics, options_);
+    if (!measurer) return std::move(measurer.error());
+    measurer_ = std::move(*measurer);
+    if (!certificate_->split() && !task_.resume) {
+      auto e = certificate_->evaluate({1, 1, 1});
+      if (!e) return std::move(e.error());
+      p_.gradient = e->gradient;
+    }
+    last_save_ = Clock::now();
+    return {};
+  }
+
+  Expected<void> run_once(const Method& method, int32_t purpose) {
+    auto plan = method.plan(purpose, model_, options_);
+    if (!plan) return std::move(plan.error());
+    if (!*plan) return {};
+    auto result = (*plan)->run(false);
+    if (!result) return std::move(result.error());
+    return {};
+  }
+
+  bool cancelled() const { return task_.plan.cancel && task_.plan.cancel->load(); }
+
+  bool measure_due() const {
+    return p_.iteration == 0 ||
+           (task_.measure_every > 0 && p_.iteration % task_.measure_every == 0);
+  }
+
+  bool checkpoint_due() const {
+    if (!task_.save) return false;
+    const int64_t every = task_.checkpoint_iterations;
+    if (every > 0 && p_.iteration % every == 0) return true;
+    return task_.checkpoint_seconds > 0 && seconds_since(last_save_) >= task_.checkpoint_seconds;
+  }
+
+  // All but a loss that the step will bring.
+  Expected<void> measure_entering(TraceRow& row) {
+    row.iteration = p_.iteration;
+    row.seconds = p_.seconds;
+    if (task_.stop.kkt_tol > 0) {
+      auto e = certificate_->evaluate(p_.gradient);
+      if (!e) return std::move(e.error());
+      row.loss = e->loss;
+      row.kkt = e->kkt;
+    } else if (p_.exact || p_.iteration == 0) {
+      auto loss = certificate_->loss();
+      if (!loss) return std::move(loss.error());
+      row.loss = *loss;
+    }
+    return measure_factors(row);
+  }
+
+  Expected<void> measure_factors(TraceRow& row) {
+    auto penalty = penalty_value(model_);
+    if (!penalty) return std::move(penalty.error());
+    row.penalty = *penalty;
+    auto metrics = measurer_->measure();
+    if (!metrics) return std::move(metrics.error());
+    row.metrics = std::move(*metrics);
+    return {};
+  }
+
+  Expected<void> step(bool due, TraceRow& row) {
+    const bool wants_loss = due && std::isnan(row.loss);
+    const Clock::time_point begin = Clock::now();
+    auto result = step_->run(wants_loss);
+    p_.seconds += seconds_since(begin);
+    if (!result) {
+      if (!is_numeric(result.error())) return std::move(result.error());
+      numeric_ = std::move(result.error());
+      stop_ = Stop::kNonFinite;
+      return {};
+    }
+    ++p_.iteration;
+    step_converged_ = result->converged;
+    if (wants_loss && result->has_loss) row.loss = result->loss;
+    if (result->has_objective) row.objective = result->objective;
+    if (task_.on_step) task_.on_step(p_.iteration, p_.seconds);
+    return {};
+  }
+
+  void test(TraceRow& row) {
+    if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
+    row.rel_change = relative_change(p_.memory, row.objective);
+    watch_digits(row.loss);
+    stop_ = test_row(task_.stop, row, p_.memory);
+    push(std::move(row));
+  }
+
+  // The products carry an error of about eps |x|^2; six digits of the loss need |loss| above 1e6
+  // times that.
+  void watch_digits(double loss) {
+    if (p_.exact || !step_->values_come_free()) return;
+    const double eps = model_.compute == ASSAY_F32 ? std::numeric_limits<float>::epsilon()
+                                                   : std::numeric_limits<double>::epsilon();
+    if (loss >= 1e6 * eps * model_.facts.sumsq) return;
+    p_.exact = true;
+    if (options_.log && *options_.log) {
+      (*options_.log)(ASSAY_LOG_INFO,
+                      "the loss is summed from residuals from iteration " +
+                          std::to_string(p_.iteration) +
+                          " on: fewer than six digits would survive in the products");
+    }
+  }
+
+  void push(TraceRow row) {
+    p_.trace.rows.push_back(std::move(row));
+    if (task_.on_row) task_.on_row(p_.trace, p_.trace.rows.back());
+  }
+
+  Expected<void> save() {
+    if (!task_.save) return {};
+    last_save_ = Clock::now();
+    return task_.save(capture(model_, p_));
+  }
+
+  Expected<void> finish() {
+    step_.reset();
+    return run_once(*solver_, ASSAY_FINISH);
+  }
+
+  Expected<Result> certify() {
+    auto e = certificate_->evaluate(p_.gradient);
+    if (!e) return std::move(e.error());
+    TraceRow row;
+    row.iteration = p_.iteration;
+    row.seconds = p_.seconds;
+    row.loss = e->loss;
+    row.kkt = e->kkt;
+    ASSAY_TRY(measure_factors(row));
+    row.objective = row.loss + row.penalty;
+    row.rel_change = relative_change(p_.memory, row.objective);
+    push(std::move(row));
+    return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_)};
+  }
+
+  const Task& task_;
+  graph::Model& model_;
+  graph::PlanOptions options_;
+  Progress p_;
+  Stop stop_ = Stop::kNone;
+  bool step_converged_ = false;
+  std::optional<Error> numeric_;
+  std::unique_ptr<Certificate> certificate_;
+  std::unique_ptr<Method> solver_;
+  std::unique_ptr<graph::Plan> step_;
+  std::unique_ptr<Measurer> measurer_;
+  Clock::time_point last_save_;
+};
+
+}  // namespace
+
+Expected<Result> fit(const Task& task) { return Loop(task).run(); }
+
+}  // namespace assay::fit

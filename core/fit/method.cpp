@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Creation of solvers, inits and metrics: three vtables with the same three functions.
+#include "core/fit/method.hpp"
+
+#include "core/plugin/context.hpp"
+
+namespace assay::fit {
+namespace {
+
+struct Functions {
+  int32_t (*create)(const assay_host*, assay_ctx*, const assay_problem*, void**) = nullptr;
+  int32_t (*build)(void*, assay_builder*, int32_t) = nullptr;
+  void (*destroy)(void*) = nullptr;
+};
+
+template <class Table>
+Functions functions_of(const assay_plugin* plugin) {
+  const auto* table = static_cast<const Table*>(plugin->vtable);
+  return {table->create, table->build, table->destroy};
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Method>> Method::create(const Chosen& chosen,
+                                                 const graph::Model& model,
+                                                 int32_t side,
+                                                 const plugin::LogSink* log) {
+  const plugin::Descriptor& d = *chosen.descriptor;
+  const Functions f = d.kind == "solver" ? functions_of<assay_solver>(d.plugin)
+                      : d.kind == "init" ? functions_of<assay_init>(d.plugin)
+                                         : functions_of<assay_metric>(d.plugin);
+  std::unique_ptr<Method> method(new Method);
+  method->chosen_ = chosen;
+  method->build_ = f.build;
+
+  assay_problem problem = model.problem();
+  if (problem.loss) {
+    method->facts_ = *problem.loss;
+    problem.loss = &method->facts_;
+  }
+  problem.side = side;
+  problem.stream = chosen.stream;
+  problem.options = method->chosen_.options.handle();
+
+  assay_ctx ctx;
+  ctx.log = log;
+  const int32_t status = f.create(plugin::host(), &ctx, &problem, &method->self_);
+  if (status < 0) return ctx.take_error(status, d.id);
+  method->destroy_ = f.destroy;
+  return method;
+}
+
+Method::~Method() {
+  if (destroy_ && self_) destroy_(self_);
+}
+
+Expected<std::unique_ptr<graph::Plan>> Method::plan(int32_t purpose,
+                                                    graph::Model& model,
+                                                    const graph::PlanOptions& options) const {
+  auto program = graph::Program::build(
+      model, chosen_.descriptor->id, self_,
+      [this, purpose](assay_builder* b) { return build_(self_, b, purpose); });
+  if (!program) return std::move(program.error());
+  if ((*program)->empty()) return std::unique_ptr<graph::Plan>();
+  return graph::Plan::make(*program, model, options);
+}
+
+}  // namespace assay::fit
