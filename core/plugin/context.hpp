@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay_ctx: one call across the border: error slot, scratch of this worker, the factors' penalties, the cancel flag.
+// assay_ctx: one call across the border: error slot, scratch of this worker, the factors'
+// penalties, the cancel flag.
 #pragma once
 
 #include <atomic>
@@ -14,11 +15,13 @@
 
 namespace assay::plugin {
 class PenaltySet;
-// Bump memory of one worker: grows in the first calls, then never again; reset() before each callback.
+// Bump memory of one worker: grows in the first calls, then never again; reset() before each
+// callback.
 class Scratch {
  public:
   void* take(int64_t bytes);  // 64-byte aligned; nullptr when memory is out
   void reset();
+
  private:
   std::vector<AlignedArray<unsigned char>> blocks_;
   size_t block_ = 0;
@@ -32,7 +35,7 @@ struct assay_ctx {
   const std::atomic<bool>* cancel = nullptr;
   const assay::plugin::LogSink* log = nullptr;
   assay::plugin::Scratch scratch;
-  bool failed = false;     // set_error was called
+  bool failed = false;  // set_error was called
   assay::Error error;
   // Takes the recorded error (or makes one for `status` naming `who`) and clears the slot.
   assay::Error take_error(int32_t status, const std::string& who);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Service "assay.penalty/1": the penalties of the factor a call is about, found in its context.
+#include "core/plugin/instance.hpp"
+#include "core/plugin/registry.hpp"
+#include "core/plugin/services.hpp"
+
+namespace assay::plugin {
+
+namespace {
+
+const PenaltySet& set_of(const assay_ctx* ctx, int32_t side) {
+  static const PenaltySet none;
+  const PenaltySet* set = ctx->penalties[side];
+  return set ? *set : none;
+}
+
+bool usable(const assay_ctx* ctx, int32_t side) { return ctx != nullptr && side >= 0 && side < 3; }
+
+int32_t mu(assay_ctx* ctx, int32_t side, const assay_view* F, assay_view* num, assay_view* den) {
+  return usable(ctx, side) ? set_of(ctx, side).mu(ctx, F, num, den) : ASSAY_E_ARGUMENT;
+}
+
+int32_t quad(assay_ctx* ctx,
+             int32_t side,
+             const assay_view* F,
+             double* diag,
+             double* lin,
+             double* lower,
+             double* upper) {
+  return usable(ctx, side) ? set_of(ctx, side).quad(ctx, F, diag, lin, lower, upper)
+                           : ASSAY_E_ARGUMENT;
+}
+
+int32_t prox(assay_ctx* ctx, int32_t side, assay_view* F, double step) {
+  return usable(ctx, side) ? set_of(ctx, side).prox(ctx, F, step) : ASSAY_E_ARGUMENT;
+}
+
+int32_t grad(assay_ctx* ctx, int32_t side, const assay_view* F, assay_view* g) {
+  return usable(ctx, side) ? set_of(ctx, side).grad(ctx, F, g) : ASSAY_E_ARGUMENT;
+}
+
+int32_t value(assay_ctx* ctx, int32_t side, const assay_view* F, double* out) {
+  return usable(ctx, side) ? set_of(ctx, side).value(ctx, F, out) : ASSAY_E_ARGUMENT;
+}
+
+}  // namespace
+
+const assay_penalty_calls* penalty_service() {
+  static const assay_penalty_calls table = {
+      sizeof(assay_penalty_calls), 0, mu, quad, prox, grad, value};
+  return &table;
+}
+
+}  // namespace assay::plugin

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service tables behind host()->service(id), one file each where they are implemented here.
+#pragma once
+
+#include "assay/plugin.h"
+
+namespace assay::plugin {
+
+const assay_math* math_service();  // SLEEF, in core/kernels
+const assay_la* la_service();      // LAPACK, in core/kernels
+const assay_rng* rng_service();    // philox.cpp
+const assay_penalty_calls*
+penalty_service();                   // penalty_calls.cpp: the penalties of the call's context
+const assay_files* files_service();  // files.cpp
+
+}  // namespace assay::plugin
