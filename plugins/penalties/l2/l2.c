@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weight/2 * sum f^2: keeps entries small. Its prox shrinks towards 0. */
+#include <assay/plugin.h>
+#include <math.h>
+
+typedef struct {
+  const assay_host* host;
+  double weight;
+} penalty;
+
+static int32_t create(const assay_host* host,
+                      assay_ctx* ctx,
+                      const assay_options* options,
+                      void** self) {
+  penalty* p = host->alloc(sizeof *p);
+  if (!p) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory left");
+  p->host = host;
+  p->weight = host->option_number(options, "weight");
+  *self = p;
+  return ASSAY_OK;
+}
+static void destroy(void* self) {
+  penalty* p = self;
+  p->host->free(p);
+}
+
+static int32_t describe(void* self, assay_penalty_facts* out) {
+  (void)self;
+  out->flags = ASSAY_PENALTY_CONVEX;
+  out->scope = ASSAY_SCOPE_ELEMENT;
+  out->kind = ASSAY_PENALTY_QUADRATIC;
+  return ASSAY_OK;
+}
+
+static int32_t value(void* self, assay_ctx* ctx, const assay_view* F, double* out) {
+  (void)ctx;
+  double total = 0;
+  for (int64_t i = 0; i < F->rows; i++) {
+    const double* f = (const double*)F->data + i * F->stride;
+    for (int64_t j = 0; j < F->cols; j++) total += f[j] * f[j];
+  }
+  *out = 0.5 * ((const penalty*)self)->weight * total;
+  return ASSAY_OK;
+}
+
+static int32_t prox(void* self, assay_ctx* ctx, assay_view* F, double step) {
+  (void)ctx;
+  const double shrink = 1 / (1 + step * ((const penalty*)self)->weight);
+  for (int64_t i = 0; i < F->rows; i++) {
+    double* f = (double*)F->data + i * F->stride;
+    for (int64_t j = 0; j < F->cols; j++) f[j] *= shrink;
+  }
+  return ASSAY_OK;
+}
+
+/* On f >= 0 the whole gradient is the positive half. */
+static int32_t mu_add(void* self,
+                      assay_ctx* ctx,
+                      const assay_view* F,
+                      assay_view* num,
+                      assay_view* den) {
+  (void)ctx, (void)num;
+  const double weight = ((const penalty*)self)->weight;
+  for (int64_t i = 0; i < F->rows; i++) {
+    const double* f = (const double*)F->data + i * F->stride;
+    double* d = (double*)den->data + i * den->stride;
+    for (int64_t j = 0; j < F->cols; j++) d[j] += weight * f[j];
+  }
+  return ASSAY_OK;
+}
+
+static int32_t quad_add(void* self,
+                        assay_ctx* ctx,
+                        const assay_view* F,
+                        double* diag,
+                        double* lin,
+                        double* lower,
+                        double* upper) {
+  (void)ctx, (void)lin, (void)lower, (void)upper;
+  const int64_t k = F->flags & ASSAY_BY_COMPONENT ? F->rows : F->cols;
+  for (int64_t a = 0; a < k; a++) diag[a] += ((const penalty*)self)->weight;
+  return ASSAY_OK;
+}
+
+static int32_t grad_add(void* self, assay_ctx* ctx, const assay_view* F, assay_view* grad) {
+  (void)ctx;
+  const double weight = ((const penalty*)self)->weight;
+  for (int64_t i = 0; i < F->rows; i++) {
+    const double* f = (const double*)F->data + i * F->stride;
+    double* g = (double*)grad->data + i * grad->stride;
+    for (int64_t j = 0; j < F->cols; j++) g[j] += weight * f[j];
+  }
+  return ASSAY_OK;
+}
+
+static const assay_option options[] = {{"weight", "twice the factor of the sum of squares",
+                                        ASSAY_OPT_FLOAT, 0, 0.1, 0, INFINITY, NULL, NULL},
+                                       {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_penalty vtable = {sizeof vtable, 0,    create, destroy,  describe,
+                                     value,         prox, mu_add, quad_add, grad_add};
+static const assay_plugin plugin = {sizeof plugin,
+                                    0,
+                                    "assay.penalty/1",
+                                    "l2",
+                                    "half the sum of squares, for small entries",
+                                    "Tikhonov 1963",
+                                    "weight/2 * sum f^2;  prox: f / (1 + step weight)",
+                                    options,
+                                    &vtable,
+                                    NULL};
+ASSAY_MODULE("org.assay.l2", "1.0", plugin)
