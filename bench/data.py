@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import subprocess
 
 import numpy as np
 
@@ -61,6 +62,16 @@ def zipf_words(rows, columns, per_row):
         path.write_text("%%MatrixMarket matrix coordinate integer general\n"
                         f"{rows} {columns} {len(lines)}\n" + "\n".join(lines) + "\n")
     return path, (rows, columns)
+
+
+def own_loss():
+    """The folder with the untagged loss, built as its author would build it."""
+    folder = WORK / "plugins"
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cc", "-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared",
+                    "-fvisibility=hidden", "-I", str(ROOT / "capi" / "include"), "-o", str(folder / "loss-bench.kl.so"),
+                    str(ROOT / "bench" / "handwritten" / "loss-bench.kl.c")], check=True)
+    return folder
 
 
 def start(shape, rank, mean):

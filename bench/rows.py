@@ -46,6 +46,8 @@ def full():
         Row("mu kl f64, fashion 10000", fashion(10000), "kl", "sklearn", 8, FASHION_MEAN),
         Row("mu kl f32, fashion 10000", fashion(10000, "float32"), "kl", "sklearn", 5, FASHION_MEAN, dtype="float32"),
         Row("mu kl sparse, abstracts", data.abstracts, "kl", "sklearn", 5, WORDS_MEAN, steps=50),
+        Row("mu kl f64, a C plugin's own", fashion(10000), "bench.kl", "builtin", 0.8, FASHION_MEAN, reference_loss="kl",
+            plugin_dir=data.own_loss),
         Row("mu squared f64, digits, 1 thread", digits(), "squared", "handwritten", 1 / 1.15, DIGITS_MEAN, steps=300,
             threads=1),
     ]
@@ -58,5 +60,7 @@ def quick():
         Row("quick squared f32, digits", digits("float32"), "squared", "sklearn", 0, DIGITS_MEAN, dtype="float32"),
         Row("quick kl f64, digits", digits(), "kl", "sklearn", 0, DIGITS_MEAN),
         Row("quick kl sparse, made-up words", lambda: data.zipf_words(300, 500, 40), "kl", "sklearn", 0, 0.08),
+        Row("quick kl, a C plugin's own", digits(), "bench.kl", "builtin", 0, DIGITS_MEAN, reference_loss="kl",
+            plugin_dir=data.own_loss),
         Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
     ]
