@@ -91,6 +91,7 @@ class Plan {
   Expected<Buffer> output(const std::string& name) const;
   bool values_come_free() const;   // the loss falls out of the step's own products (squared)
   Estimate estimate() const;
+  int live_partials() const;       // most partials of a sweep that ever lived at a time
   std::string words() const;       // the plan for people
   std::string dot() const;         // for Graphviz
   std::string chrome_trace() const;

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The call of an each: arguments are host copies in float64, committed after status 0 and a finite check, so that a factor
+// is always finite and feasible whatever a plugin does.
+#include <cmath>
+#include <exception>
+#include <string>
+
+#include "core/graph/tile.hpp"
+
+namespace assay::graph {
+
+namespace {
+
+struct Copied {
+  int arg;
+  double* copy;
+  bool by_component;
+};
+
+// Where the slice of an own-axis argument starts; tile memory counts from the block.
+unsigned char* slice_of(const EachCall& call, const PlanBuffer& b, int buffer, int32_t& dtype, int64_t& ld) {
+  if (b.place == Place::kTile) {
+    dtype = b.decl.dtype;
+    ld = b.ld;
+    return reinterpret_cast<unsigned char*>(call.worker->tiles.data() + b.offset * call.stage->tile);
+  }
+  const Whole w = whole(*call.frame, buffer);
+  dtype = w.dtype;
+  ld = w.ld;
+  const int64_t size = dtype == ASSAY_F32 || dtype == ASSAY_I32 ? 4 : 8;
+  // Stage axis ONE has one block, the whole buffer.
+  const int64_t first = call.op->axis == ASSAY_ONE ? 0 : call.first;
+  return const_cast<unsigned char*>(static_cast<const unsigned char*>(w.data)) + first * ld * size;
+}
+
+template <class From>
+void copy_in(const From* from, int64_t ld, int64_t rows, int64_t width, bool by_component, double* to, int64_t stride) {
+  if (by_component) {
+    for (int64_t j = 0; j < width; ++j)
+      for (int64_t i = 0; i < rows; ++i) to[j * stride + i] = static_cast<double>(from[i * ld + j]);
+  } else {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < width; ++j) to[i * stride + j] = static_cast<double>(from[i * ld + j]);
+  }
+}
+
+template <class To>
+void copy_out(const double* from, int64_t stride, int64_t rows, int64_t width, bool by_component, To* to, int64_t ld) {
+  if (by_component) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < width; ++j) to[i * ld + j] = static_cast<To>(from[j * stride + i]);
+  } else {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < width; ++j) to[i * ld + j] = static_cast<To>(from[i * stride + j]);
+  }
+}
+
+// x * 0 is NaN for NaN and infinities; integer adds keep the loop free of a chain of dependent floating-point sums.
+bool all_finite(const assay_view& v) {
+  int64_t bad = 0;
+  for (int64_t i = 0; i < v.rows; ++i) {
+    const double* row = static_cast<const double*>(v.data) + i * v.stride;
+    for (int64_t j = 0; j < v.cols; ++j) bad += std::isfinite(row[j]) ? 0 : 1;
+  }
+  return bad == 0;
+}
+
+}  // namespace
+
+int32_t run_each(const EachCall& call) {
+  const Frame& frame = *call.frame;
+  const Line& line = call.op->line;
+  Worker& worker = *call.worker;
+  worker.copies.reset();
+  worker.ctx.scratch.reset();
+  assay_view views[64];
+  Copied copied[64];
+  int n_copied = 0;
+  int n_args = static_cast<int>(line.args.size());
+  const bool one = call.op->axis == ASSAY_ONE;
+  for (int i = 0; i < n_args; ++i) {
+    const assay_arg& a = line.args[static_cast<size_t>(i)];
+    const PlanBuffer& b = frame.layout->buffers[static_cast<size_t>(a.buffer)];
+    assay_view& v = views[i];
+    v = assay_view{};
+    v.dtype = b.decl.dtype;
+    if (a.access & ASSAY_ADD) {
+      v.data = call.partial + b.offset;
+      v.rows = b.decl.rows;
+      v.cols = b.decl.width;
+      v.stride = b.ld;
+      continue;
+    }
+    if (b.decl.axis != call.op->axis) {  // whole, read-only
+      Whole w = whole(frame, a.buffer);
+      if (w.dtype == ASSAY_F32)
+        for (const Image& image : call.stage->images)
+          if (image.buffer == a.buffer && image.f64) w = {image.bytes.data(), ASSAY_F64, image.ld};
+      v.data = const_cast<void*>(w.data);
+      v.rows = b.decl.rows;
+      v.cols = b.decl.width;
+      v.stride = w.ld;
+      v.flags = ASSAY_READ_ONLY;
+      continue;
+    }
+    int32_t dtype = ASSAY_F64;
+    int64_t ld = 0;
+    unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);
+    v.rows = one ? b.decl.rows : call.count;
+    v.cols = b.decl.width;
+    v.stride = ld;
+    v.data = at;
+    const bool lives = b.place == Place::kModel && (a.access & ASSAY_OUT);
+    const bool by_component = (a.access & ASSAY_BY_COMPONENT) != 0;
+    if (dtype != ASSAY_F64 && dtype != ASSAY_F32) continue;  // integers: as they are
+    if (!lives && !by_component && dtype == ASSAY_F64) continue;
+    const int64_t stride = by_component ? (v.rows + 7) / 8 * 8 : (v.cols + 7) / 8 * 8;
+    auto* copy = static_cast<double*>(worker.copies.take((by_component ? v.cols : v.rows) * stride * 8));
+    if (!copy) return ASSAY_E_MEMORY;
+    if (dtype == ASSAY_F32)
+      copy_in(reinterpret_cast<const float*>(at), ld, v.rows, v.cols, by_component, copy, stride);
+    else
+      copy_in(reinterpret_cast<const double*>(at), ld, v.rows, v.cols, by_component, copy, stride);
+    copied[n_copied++] = {i, copy, by_component};
+    if (by_component) std::swap(v.rows, v.cols);
+    v.data = copy;
+    v.stride = stride;
+    v.dtype = ASSAY_F64;
+  }
+  assay_block block{};
+  block.struct_size = sizeof block;
+  block.first = one ? 0 : call.first;
+  block.count = one ? 1 : call.count;
+  block.axis = call.op->axis;
+  block.tag = line.tag;
+  block.part1 = 1;
+  block.n_args = n_args;
+  block.arg = views;
+  block.ctx = &worker.ctx;
+  int32_t status = ASSAY_OK;
+  try {
+    status = line.fn(frame.program->self, &block);
+  } catch (const std::exception& e) {
+    worker.ctx.failed = true;
+    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412",
+                             "plugin `" + frame.program->who + "` threw in `" + line.name + "`: " + e.what());
+    return ASSAY_E_PLUGIN;
+  } catch (...) {
+    worker.ctx.failed = true;
+    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412", "plugin `" + frame.program->who + "` threw in `" + line.name + "`");
+    return ASSAY_E_PLUGIN;
+  }
+  if (status != ASSAY_OK) return status;
+  for (int i = 0; i < n_args; ++i) {
+    const assay_arg& a = line.args[static_cast<size_t>(i)];
+    if ((a.access & ASSAY_OUT) && views[i].dtype == ASSAY_F64 && !all_finite(views[i])) {
+      worker.ctx.failed = true;
+      worker.ctx.error = Error(ASSAY_E_NUMERIC, "E0901",
+                               "`" + line.name + "` of `" + frame.program->who + "` gave a value that is not finite");
+      return ASSAY_E_NUMERIC;
+    }
+  }
+  for (int c = 0; c < n_copied; ++c) {
+    const assay_arg& a = line.args[static_cast<size_t>(copied[c].arg)];
+    if (!(a.access & ASSAY_OUT)) continue;
+    const PlanBuffer& b = frame.layout->buffers[static_cast<size_t>(a.buffer)];
+    int32_t dtype = ASSAY_F64;
+    int64_t ld = 0;
+    unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);
+    const assay_view& v = views[copied[c].arg];
+    const int64_t rows = copied[c].by_component ? v.cols : v.rows, width = copied[c].by_component ? v.rows : v.cols;
+    if (dtype == ASSAY_F32)
+      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component, reinterpret_cast<float*>(at), ld);
+    else
+      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component, reinterpret_cast<double*>(at), ld);
+  }
+  return ASSAY_OK;
+}
+
+}  // namespace assay::graph

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The task graph: one node per lane, one per pair of siblings in the tree, one at the start and the end of each sweep. The
+// only file that knows oneTBB. Built once; run every step.
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <deque>
+
+#include "core/graph/run.hpp"
+#include "core/graph/sanitizer.hpp"
+
+namespace assay::graph {
+
+namespace flow = oneapi::tbb::flow;
+
+struct Arena::Body {
+  explicit Body(int threads)
+      : control(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<size_t>(std::max(threads, 1))),
+        arena(threads, 1),
+        n(threads) {}
+  oneapi::tbb::global_control control;
+  oneapi::tbb::task_arena arena;
+  int n;
+};
+
+Expected<std::shared_ptr<Arena>> Arena::create(int threads) {
+  if (threads < 1 || threads > 1024)
+    return Error(ASSAY_E_ARGUMENT, "E0002", "the number of threads must be between 1 and 1024").with_found(std::to_string(threads));
+  try {
+    std::shared_ptr<Arena> arena(new Arena());
+    arena->body_ = std::make_unique<Body>(threads);
+    arena->body_->arena.initialize();
+    return arena;
+  } catch (const std::exception& e) {
+    return Error(ASSAY_E_RESOURCE, "E0903", std::string("cannot start threads: ") + e.what());
+  }
+}
+Arena::~Arena() = default;
+int Arena::threads() const { return body_->n; }
+
+namespace {
+
+// A sweep this short is not worth handing out.
+constexpr double kOneNodeSeconds = 20e-6;
+
+class Flow final : public Executor {
+ public:
+  Flow(Engine& engine, Arena& arena) : engine_(engine), arena_(arena.body().arena) {
+    arena_.execute([this] {
+      graph_ = std::make_unique<flow::graph>();
+      build();
+    });
+  }
+  ~Flow() override {
+    arena_.execute([this] {
+      nodes_.clear();
+      graph_.reset();
+    });
+  }
+
+  void run() override {
+    announce_release(this);
+    arena_.execute([this] {
+      nodes_.front().node->try_put(flow::continue_msg());
+      graph_->wait_for_all();
+    });
+    announce_acquire(last_);
+  }
+
+  int live_partials() const override {
+    int most = 0;
+    for (const auto& p : pools_) most = std::max(most, p->most() + 1);
+    return most;
+  }
+
+ private:
+  using Node = flow::continue_node<flow::continue_msg>;
+  struct Entry {
+    std::unique_ptr<Node> node;
+    std::vector<void*> before;  // edges in
+  };
+
+  // A node that runs fn after all of `before`. The entry's address is the token of its outgoing edges.
+  template <class Fn>
+  Entry* add(std::vector<Entry*> before, std::string name, Fn fn) {
+    nodes_.emplace_back();
+    Entry* e = &nodes_.back();
+    for (Entry* b : before) e->before.push_back(b);
+    if (before.empty()) e->before.push_back(this);
+    e->node = std::make_unique<Node>(*graph_, [this, e, fn, name](const flow::continue_msg&) {
+      for (void* edge : e->before) announce_acquire(edge);
+      if (engine_.timing) {
+        const auto start = std::chrono::steady_clock::now();
+        fn();
+        engine_.note_time(name, worker(), start);
+      } else {
+        fn();
+      }
+      announce_release(e);
+      return flow::continue_msg();
+    });
+    for (Entry* b : before) flow::make_edge(*b->node, *e->node);
+    return e;
+  }
+
+  int worker() const {
+    const int i = oneapi::tbb::this_task_arena::current_thread_index();
+    return i < 0 || static_cast<size_t>(i) >= engine_.workers.size() ? 0 : i;
+  }
+
+  void build() {
+    Entry* last = nullptr;
+    for (size_t s = 0; s < engine_.layout.stages.size(); ++s) {
+      Stage& stage = engine_.layout.stages[s];
+      const int index = static_cast<int>(s);
+      pools_.push_back(std::make_unique<PartialPool>(stage.partial));
+      partials_.emplace_back(static_cast<size_t>(stage.lanes), nullptr);
+      const std::string name = "stage " + std::to_string(s);
+      std::vector<Entry*> after;
+      if (last) after.push_back(last);
+      if (stage.lanes == 1 || stage.seconds < kOneNodeSeconds) {
+        last = add(after, name, [this, index] { run_whole(index); });
+        continue;
+      }
+      Entry* start = add(after, name + " start", [this, index] { engine_.start_stage(index); });
+      std::vector<Entry*> level;
+      for (int lane = 0; lane < stage.lanes; ++lane)
+        level.push_back(add({start}, name + " lane " + std::to_string(lane), [this, index, lane] { run_lane(index, lane); }));
+      for (int span = 1; span < stage.lanes; span *= 2) {
+        std::vector<Entry*> up;
+        for (int lane = 0; lane < stage.lanes; lane += 2 * span) {
+          const auto i = static_cast<size_t>(lane / span);
+          up.push_back(add({level[i], level[i + 1]}, name + " join", [this, index, lane, span] { join(index, lane, lane + span); }));
+        }
+        level = up;
+      }
+      last = add({level[0]}, name + " end", [this, index] { engine_.finish_stage(index); });
+    }
+    last_ = last;
+  }
+
+  void run_lane(int s, int lane) {
+    Stage& stage = engine_.layout.stages[static_cast<size_t>(s)];
+    double* partial = lane == 0 ? stage.root.data() : pools_[static_cast<size_t>(s)]->take();
+    partials_[static_cast<size_t>(s)][static_cast<size_t>(lane)] = partial;
+    engine_.run_lane(s, lane, worker(), partial);
+  }
+
+  void join(int s, int left, int right) {
+    auto& partials = partials_[static_cast<size_t>(s)];
+    double* r = partials[static_cast<size_t>(right)];
+    combine(engine_.layout.stages[static_cast<size_t>(s)], partials[static_cast<size_t>(left)], r);
+    pools_[static_cast<size_t>(s)]->give(r);
+  }
+
+  void run_whole(int s) {
+    Stage& stage = engine_.layout.stages[static_cast<size_t>(s)];
+    engine_.start_stage(s);
+    subtree(s, 0, stage.lanes, stage.root.data());
+    engine_.finish_stage(s);
+  }
+  void subtree(int s, int first, int size, double* partial) {
+    if (size == 1) return engine_.run_lane(s, first, worker(), partial);
+    subtree(s, first, size / 2, partial);
+    double* right = pools_[static_cast<size_t>(s)]->take();
+    subtree(s, first + size / 2, size / 2, right);
+    combine(engine_.layout.stages[static_cast<size_t>(s)], partial, right);
+    pools_[static_cast<size_t>(s)]->give(right);
+  }
+
+  Engine& engine_;
+  oneapi::tbb::task_arena& arena_;
+  std::unique_ptr<flow::graph> graph_;
+  std::deque<Entry> nodes_;
+  Entry* last_ = nullptr;
+  std::vector<std::unique_ptr<PartialPool>> pools_;
+  std::vector<std::vector<double*>> partials_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena) { return std::make_unique<Flow>(engine, arena); }
+
+}  // namespace assay::graph

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Buffers that outlive a step, and the problem as plugins see it.
+#include "core/graph/model.hpp"
+
+#include "core/kernels/kernels.hpp"
+
+namespace assay::graph {
+
+namespace {
+int64_t element_bytes(int32_t dtype) { return dtype == ASSAY_F32 || dtype == ASSAY_I32 ? 4 : 8; }
+}  // namespace
+
+Buffer Buffer::make(int32_t dtype, int64_t rows, int64_t width) {
+  Buffer b;
+  b.dtype = dtype;
+  b.rows = rows;
+  b.width = width;
+  const int64_t size = element_bytes(dtype);
+  b.ld = (width * size + 63) / 64 * 64 / size;
+  b.bytes = AlignedArray<unsigned char>(rows * b.ld * size);
+  return b;
+}
+
+double Buffer::get(int64_t i, int64_t j) const {
+  const int64_t at = i * ld + j;
+  switch (dtype) {
+    case ASSAY_F32: return static_cast<double>(as<float>()[at]);
+    case ASSAY_I32: return static_cast<double>(as<int32_t>()[at]);
+    case ASSAY_I64: return static_cast<double>(as<int64_t>()[at]);
+    default: return as<double>()[at];
+  }
+}
+
+void Buffer::set(int64_t i, int64_t j, double v) {
+  const int64_t at = i * ld + j;
+  switch (dtype) {
+    case ASSAY_F32: as<float>()[at] = static_cast<float>(v); break;
+    case ASSAY_I32: as<int32_t>()[at] = static_cast<int32_t>(v); break;
+    case ASSAY_I64: as<int64_t>()[at] = static_cast<int64_t>(v); break;
+    default: as<double>()[at] = v;
+  }
+}
+
+assay_problem Model::problem() const {
+  assay_problem p{};
+  p.struct_size = sizeof p;
+  p.n = n();
+  p.d = d();
+  p.sparse = x->sparse ? 1 : 0;
+  p.nnz = x->sparse ? x->csr.nnz : p.n * p.d;
+  p.n_factors = n_factors;
+  p.side = -1;
+  for (int s = 0; s < 3; ++s) {
+    p.k[s] = factor[s].width;
+    if (penalties[s] && penalties[s]->nonneg()) p.factor_flags[s] |= ASSAY_FACTOR_NONNEG;
+    if (frozen[s]) p.factor_flags[s] |= ASSAY_FACTOR_FROZEN;
+  }
+  p.observed = facts.observed;
+  p.x_sum = facts.sum;
+  p.x_sumsq = facts.sumsq;
+  p.x_min = facts.min;
+  p.x_max = facts.max;
+  p.loss = loss ? &loss->facts() : nullptr;
+  return p;
+}
+
+}  // namespace assay::graph

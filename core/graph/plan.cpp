@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plan: a program made ready (layout, memory, executor) and run step by step.
+#include "core/graph/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <new>
+
+#include "core/graph/run.hpp"
+#include "core/graph/words.hpp"
+
+namespace assay::graph {
+
+namespace {
+constexpr double kInlineSeconds = 50e-6;  // a step shorter than this is run on the calling thread
+}
+
+void Engine::reset() {
+  failed = false;
+  failed_stage = failed_lane = 0;
+  error = Error();
+}
+
+void Engine::fail(int stage, int lane, Error e) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (failed && (stage > failed_stage || (stage == failed_stage && lane > failed_lane))) return;
+  failed_stage = stage;
+  failed_lane = lane;
+  error = std::move(e);
+  failed = true;
+}
+
+void Engine::run_lane(int stage, int lane, int worker, double* partial) {
+  if (failed) return;
+  Worker& w = *workers[static_cast<size_t>(worker)];
+  const int32_t status = lanes->run(layout.stages[static_cast<size_t>(stage)], lane, w, partial);
+  if (status != ASSAY_OK) fail(stage, lane, w.ctx.take_error(status, program->body().who));
+}
+
+void Engine::start_stage(int stage) {
+  if (!failed) lanes->start(layout.stages[static_cast<size_t>(stage)]);
+}
+
+void Engine::finish_stage(int s) {
+  if (failed) return;
+  const Stage& stage = layout.stages[static_cast<size_t>(s)];
+  for (const StatRange& r : stage.ranges) {
+    if (r.role != ASSAY_SUM) continue;
+    int64_t bad = 0;
+    for (int64_t i = 0; i < r.size; ++i) bad += std::isfinite(stage.root[r.first + i]) ? 0 : 1;
+    if (bad > 0)
+      return fail(s, 0, Error(ASSAY_E_NUMERIC, "E0901", "a sum of `" + program->body().who + "` is not finite"));
+  }
+}
+
+void Engine::note_time(const std::string& name, int thread, std::chrono::steady_clock::time_point start) {
+  const auto us = [this](std::chrono::steady_clock::time_point t) {
+    return std::chrono::duration<double, std::micro>(t - born).count();
+  };
+  const auto end = std::chrono::steady_clock::now();
+  const std::lock_guard<std::mutex> lock(mutex);
+  times.push_back({name, thread, us(start), us(end)});
+}
+
+struct Plan::Body {
+  Engine engine;
+  data::Lines csc;
+  AlignedArray<double> given[4];
+  std::shared_ptr<Arena> arena;
+  std::unique_ptr<Executor> executor;
+};
+
+Plan::~Plan() = default;
+
+Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> program, Model& model, const PlanOptions& options) {
+  try {
+    std::unique_ptr<Plan> plan(new Plan());
+    plan->body_ = std::make_unique<Body>();
+    Body& body = *plan->body_;
+    Engine& e = body.engine;
+    e.program = std::move(program);
+    auto layout = make_layout(e.program->body(), model, options);
+    if (!layout) return layout.error();
+    e.layout = std::move(*layout);
+    e.timing = options.timing;
+    e.frame.program = &e.program->body();
+    e.frame.layout = &e.layout;
+    e.frame.model = &model;
+    e.frame.isa = options.isa;
+    e.frame.compute = options.compute == ASSAY_NUM ? model.compute : options.compute;
+    size_stages(e.layout, model, options, e.frame.compute == ASSAY_F32 ? 4 : 8);
+    if (e.layout.needs_csc) {
+      auto csc = data::transpose(*model.x);
+      if (!csc) return csc.error();
+      body.csc = std::move(*csc);
+      e.frame.csc = &body.csc;
+      e.layout.remarks.push_back("built the column index of sparse X (CSC), " +
+                                 std::to_string(model.x->csr.nnz * 12 / (1 << 20)) + " MiB");
+    }
+    for (PlanBuffer& b : e.layout.buffers) {
+      if (b.place == Place::kGiven && b.decl.given >= 0 && body.given[b.decl.given].size() == 0) {
+        const data::Data& x = *model.x;
+        const auto ones = [](int64_t n) {
+          AlignedArray<double> a(n);
+          std::fill(a.begin(), a.end(), 1.0);
+          return a;
+        };
+        switch (b.decl.given) {
+          case ASSAY_ROW_WEIGHTS: body.given[0] = x.row_weights ? *x.row_weights : ones(x.rows); break;
+          case ASSAY_COL_WEIGHTS: body.given[1] = x.col_weights ? *x.col_weights : ones(x.cols); break;
+          case ASSAY_ROW_COUNTS: body.given[2] = data::row_counts(x); break;
+          default: body.given[3] = data::col_counts(x);
+        }
+        e.frame.given[b.decl.given] = &body.given[b.decl.given];
+      }
+      if (b.place == Place::kStored) {
+        b.stored.dtype = b.decl.dtype;
+        b.stored.rows = b.decl.rows;
+        b.stored.width = b.decl.width;
+        b.stored.ld = b.ld;
+        b.stored.bytes = AlignedArray<unsigned char>(b.decl.rows * b.ld * 8);
+      }
+    }
+    for (Stage& s : e.layout.stages) s.root = AlignedArray<double>(std::max<int64_t>(s.partial, 8));
+    e.lanes = make_lanes(e.frame);
+    double seconds = 0;
+    for (const Stage& s : e.layout.stages) seconds += s.seconds;
+    const int threads = options.arena ? options.arena->threads() : 1;
+    const bool graph = options.arena && options.force.ranks == 1 &&
+                       (options.force.run == Force::Run::kGraph ||
+                        (options.force.run == Force::Run::kAuto && threads > 1 && seconds >= kInlineSeconds));
+    for (int i = 0; i < (graph ? threads : 1); ++i) {
+      auto w = std::make_unique<Worker>();
+      for (int side = 0; side < 3; ++side) w->ctx.penalties[side] = model.penalties[side].get();
+      w->ctx.cancel = options.cancel;
+      w->ctx.log = options.log;
+      e.lanes->size(*w);
+      e.workers.push_back(std::move(w));
+    }
+    if (options.log)
+      for (const std::string& remark : e.layout.remarks) (*options.log)(ASSAY_LOG_INFO, remark);
+    if (!e.layout.stages.empty()) {
+      body.arena = options.arena;
+      body.executor = graph ? make_flow(e, *options.arena) : make_serial(e, options.force.ranks);
+    }
+    return plan;
+  } catch (const std::bad_alloc&) {
+    return Error(ASSAY_E_MEMORY, "E0902", "not enough memory for the plan of `" + program->body().who + "`");
+  } catch (const std::exception& error) {
+    return Error(ASSAY_E_INTERNAL, "E0900", std::string("the planner failed: ") + error.what());
+  }
+}
+
+Expected<StepResult> Plan::run(bool measure) {
+  Engine& e = body_->engine;
+  e.reset();
+  e.frame.measure = measure;
+  if (body_->executor) body_->executor->run();
+  if (e.failed) return e.error;
+  StepResult r;
+  const auto scalar = [&e](int b) { return *static_cast<const double*>(whole(e.frame, b).data); };
+  if (measure && !e.layout.entering.empty()) {
+    r.has_loss = true;
+    r.loss = e.layout.entering_constant;
+    for (const auto& [b, c] : e.layout.entering) r.loss += c * scalar(b);
+    if (!std::isfinite(r.loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
+  }
+  for (const auto& [name, b] : e.layout.reports) {
+    const double v = scalar(b);
+    if (name == "converged") {
+      r.converged = v != 0;
+    } else if (name == "objective") {
+      r.has_objective = true;
+      r.objective = v;
+    } else {
+      r.reports[name] = v;
+    }
+  }
+  return r;
+}
+
+Expected<Buffer> Plan::output(const std::string& name) const {
+  const Engine& e = body_->engine;
+  for (size_t i = 0; i < e.layout.buffers.size(); ++i) {
+    const PlanBuffer& b = e.layout.buffers[i];
+    if (b.decl.name != name || b.place == Place::kTile) continue;
+    const Whole w = whole(e.frame, static_cast<int>(i));
+    Buffer out = Buffer::make(w.dtype, b.decl.rows, b.decl.width);
+    for (int64_t r = 0; r < out.rows; ++r)
+      for (int64_t c = 0; c < out.width; ++c) {
+        const int64_t at = r * w.ld + c;
+        switch (w.dtype) {
+          case ASSAY_F32: out.as<float>()[r * out.ld + c] = static_cast<const float*>(w.data)[at]; break;
+          case ASSAY_I32: out.as<int32_t>()[r * out.ld + c] = static_cast<const int32_t*>(w.data)[at]; break;
+          case ASSAY_I64: out.as<int64_t>()[r * out.ld + c] = static_cast<const int64_t*>(w.data)[at]; break;
+          default: out.as<double>()[r * out.ld + c] = static_cast<const double*>(w.data)[at];
+        }
+      }
+    return out;
+  }
+  return Error(ASSAY_E_NOT_FOUND, "E0413", "the program has no result `" + name + "`");
+}
+
+bool Plan::values_come_free() const { return body_->engine.layout.entering_free; }
+
+Estimate Plan::estimate() const {
+  Estimate est;
+  for (const Stage& s : body_->engine.layout.stages) {
+    est.bytes_of_x += s.x_bytes;
+    est.flops += s.flops;
+    est.partial_bytes += 8.0 * static_cast<double>(s.partial);
+    est.reads_of_x += s.reads_x ? 1 : 0;
+  }
+  return est;
+}
+
+int Plan::live_partials() const { return body_->executor ? body_->executor->live_partials() : 0; }
+
+std::string Plan::words() const { return describe(body_->engine.layout, *body_->engine.frame.model); }
+std::string Plan::dot() const { return draw(body_->engine.layout); }
+std::string Plan::chrome_trace() const { return trace_json(body_->engine.times); }
+
+}  // namespace assay::graph

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Freeze and prune: transform, held-out scores and known dictionaries run the lines that are left.
+#include <algorithm>
+
+#include "core/graph/program.hpp"
+
+namespace assay::graph {
+
+void line_reads(const Line& line, std::vector<assay_buf>& out) {
+  const auto add = [&out](assay_buf b) {
+    if (b >= 0) out.push_back(b);
+  };
+  switch (line.kind) {
+    case LineKind::kTimes:
+    case LineKind::kGram:
+    case LineKind::kReport:
+      add(line.left);
+      add(line.right);
+      break;
+    case LineKind::kTerms:
+      add(line.terms.left);
+      add(line.terms.right);
+      break;
+    case LineKind::kEach:
+      for (const assay_arg& a : line.args)
+        if (a.access & ASSAY_IN) add(a.buffer);
+      break;
+  }
+}
+
+void line_writes(const Line& line, std::vector<assay_buf>& out) {
+  const auto add = [&out](assay_buf b) {
+    if (b >= 0) out.push_back(b);
+  };
+  switch (line.kind) {
+    case LineKind::kTimes:
+    case LineKind::kGram:
+      add(line.out);
+      break;
+    case LineKind::kTerms:
+      add(line.terms.out0);
+      add(line.terms.out1);
+      add(line.terms.value);
+      break;
+    case LineKind::kEach:
+      for (const assay_arg& a : line.args)
+        if (a.access & (ASSAY_OUT | ASSAY_ADD)) add(a.buffer);
+      break;
+    case LineKind::kReport:
+      break;
+  }
+}
+
+std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3]) {
+  std::vector<char> needed(program.buffers.size(), 0);
+  std::vector<char> keep(program.lines.size(), 0);
+  const auto is_frozen = [&](assay_buf b) {
+    const int32_t side = program.buffers[static_cast<size_t>(b)].side;
+    return side >= 0 && frozen[side];
+  };
+  // Backwards to a fixed point: a buffer read early in a step may have been written late in the step before.
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (size_t i = program.lines.size(); i-- > 0;) {
+      if (keep[i]) continue;
+      const Line& line = program.lines[i];
+      std::vector<assay_buf> writes;
+      line_writes(line, writes);
+      bool live = line.kind == LineKind::kReport;
+      for (const assay_buf b : writes) {
+        const BufferDecl& d = program.buffers[static_cast<size_t>(b)];
+        live = live || d.output || d.role == ASSAY_STATE || (d.role == ASSAY_FACTOR && !is_frozen(b)) ||
+               needed[static_cast<size_t>(b)];
+      }
+      if (!live) continue;
+      keep[i] = 1;
+      changed = true;
+      std::vector<assay_buf> reads;
+      line_reads(line, reads);
+      for (const assay_buf b : reads) needed[static_cast<size_t>(b)] = !is_frozen(b);
+    }
+  }
+  std::vector<Line> lines;
+  for (size_t i = 0; i < program.lines.size(); ++i)
+    if (keep[i]) lines.push_back(program.lines[i]);
+  return lines;
+}
+
+}  // namespace assay::graph

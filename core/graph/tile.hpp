@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// One lane of one sweep: its tiles in order, every op on each, sums into the lane's partial. Runs on any worker.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "core/data/tile.hpp"
+#include "core/graph/ops.hpp"
+#include "core/plugin/context.hpp"
+
+namespace assay::graph {
+
+// What a step is run with; shared by all lanes.
+struct Frame {
+  const Program::Body* program = nullptr;
+  Layout* layout = nullptr;
+  Model* model = nullptr;
+  const data::Lines* csc = nullptr;
+  kernels::Isa isa = kernels::Isa::kBaseline;
+  int32_t compute = ASSAY_F64;
+  const AlignedArray<double>* given[4] = {nullptr, nullptr, nullptr, nullptr};
+  bool measure = false;
+};
+
+// Memory of one worker: a tile of X, of weights, of LOCALs, and a call context. Sized once.
+struct Worker {
+  assay_ctx ctx;
+  plugin::Scratch copies;  // arguments of each
+  AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch;
+  AlignedArray<double> tiles;
+};
+
+class Lanes {
+ public:
+  virtual ~Lanes() = default;
+  // Plans the images and the workers' memory.
+  virtual void size(Worker& worker) const = 0;
+  // Refreshes the images of whole operands.
+  virtual void start(Stage& stage) const = 0;
+  // Zeroes partial and runs the lane into it. 0 or the status of what failed; the reason is in worker.ctx.
+  virtual int32_t run(const Stage& stage, int lane, Worker& worker, double* partial) const = 0;
+};
+
+// For the element type of frame.compute. The frame must outlive it.
+std::unique_ptr<Lanes> make_lanes(Frame& frame);
+
+// left += right, as each range's role says; the tree's only operation.
+void combine(const Stage& stage, double* left, const double* right);
+void clear(const Stage& stage, double* partial);
+
+// Base address, element type and row length of a buffer that is not tile memory.
+struct Whole {
+  const void* data = nullptr;
+  int32_t dtype = ASSAY_F64;
+  int64_t ld = 0;
+};
+Whole whole(const Frame& frame, int buffer);
+
+// Calls an each's function on a block: copies in, call, finite check, commit.
+struct EachCall {
+  const Frame* frame;
+  const Stage* stage;
+  const Op* op;
+  Worker* worker;
+  double* partial;
+  int64_t first, count;
+};
+int32_t run_each(const EachCall& call);
+
+}  // namespace assay::graph
