@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The far side of assay_builder: collects a program and checks every line as it is written. Errors are sticky.
+// The far side of assay_builder: collects a program and checks every line as it is written. Errors
+// are sticky.
 #include <cstring>
 #include <exception>
 #include <new>
@@ -27,7 +28,8 @@ struct Builder {
   int32_t fail(const std::string& what) {
     if (!failed) {
       failed = true;
-      error = Error(ASSAY_E_PLUGIN, "E0410", "plugin `" + body->who + "` declared a program that is not valid: " + what);
+      error = Error(ASSAY_E_PLUGIN, "E0410",
+                    "plugin `" + body->who + "` declared a program that is not valid: " + what);
       error.note.push_back("line " + std::to_string(body->lines.size() + 1) + " of its program");
       error.help.push_back("mend the plugin's `build`; `docs/authors.md` explains the rules");
     }
@@ -38,7 +40,8 @@ struct Builder {
   // Checks that b exists; `as` says what for.
   bool use(assay_buf b, const char* as) {
     if (known(b)) return true;
-    fail(std::string("it names buffer ") + std::to_string(b) + " as " + as + ", which it did not declare");
+    fail(std::string("it names buffer ") + std::to_string(b) + " as " + as +
+         ", which it did not declare");
     return false;
   }
   bool readable(assay_buf b, const std::string& by) {
@@ -55,7 +58,8 @@ struct Builder {
     return false;
   }
   assay_buf add(BufferDecl d) {
-    if (static_cast<int64_t>(body->buffers.size()) >= kMostBuffers) return fail("more than 4096 buffers");
+    if (static_cast<int64_t>(body->buffers.size()) >= kMostBuffers)
+      return fail("more than 4096 buffers");
     body->buffers.push_back(std::move(d));
     written.push_back(0);
     return static_cast<assay_buf>(body->buffers.size()) - 1;
@@ -75,12 +79,16 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
   d.zero = in->zero != 0;
   d.output = (in->flags & ASSAY_BUFFER_OUTPUT) != 0;
   d.width = in->width == 0 ? s.model->factor[0].width : in->width;
-  if (d.axis < ASSAY_ROWS || d.axis > ASSAY_ONE) return s.fail("buffer `" + d.name + "` has an unknown axis");
-  if (d.role < ASSAY_FACTOR || d.role > ASSAY_MAX) return s.fail("buffer `" + d.name + "` has an unknown role");
-  if (d.role == ASSAY_FACTOR) return s.fail("buffer `" + d.name + "`: factors come from `factor(side)`");
+  if (d.axis < ASSAY_ROWS || d.axis > ASSAY_ONE)
+    return s.fail("buffer `" + d.name + "` has an unknown axis");
+  if (d.role < ASSAY_FACTOR || d.role > ASSAY_MAX)
+    return s.fail("buffer `" + d.name + "` has an unknown role");
+  if (d.role == ASSAY_FACTOR)
+    return s.fail("buffer `" + d.name + "`: factors come from `factor(side)`");
   if (d.dtype != ASSAY_F64 && d.dtype != ASSAY_I32 && d.dtype != ASSAY_I64)
     return s.fail("buffer `" + d.name + "` has an unknown dtype");
-  if (d.role >= ASSAY_SUM && d.dtype != ASSAY_F64) return s.fail("statistic `" + d.name + "` must be float64");
+  if (d.role >= ASSAY_SUM && d.dtype != ASSAY_F64)
+    return s.fail("statistic `" + d.name + "` must be float64");
   d.rows = d.axis == ASSAY_ONE ? in->rows : s.length(d.axis);
   if (d.width < 1 || d.width > kMostWidth || d.rows < 1 || d.rows > (int64_t{1} << 40))
     return s.fail("buffer `" + d.name + "` has an impossible shape");
@@ -96,7 +104,8 @@ assay_buf add_factor(assay_builder* b, int32_t side) {
   for (size_t i = 0; i < s.body->buffers.size(); ++i)
     if (s.body->buffers[i].side == side) return static_cast<assay_buf>(i);
   BufferDecl d;
-  d.name = side == 0 ? "W" : side == 1 ? "H" : "S";
+  static const char* const kSides[] = {"W", "H", "S"};
+  d.name = std::string(kSides[side]);
   d.axis = side == 0 ? ASSAY_ROWS : side == 1 ? ASSAY_COLS : ASSAY_ONE;
   d.role = ASSAY_FACTOR;
   d.side = side;
@@ -110,7 +119,8 @@ assay_buf add_given(assay_builder* b, int32_t which) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
   static const char* const kNames[] = {"row_weights", "col_weights", "row_counts", "col_counts"};
-  if (which < ASSAY_ROW_WEIGHTS || which > ASSAY_COL_COUNTS) return s.fail("an unknown given buffer");
+  if (which < ASSAY_ROW_WEIGHTS || which > ASSAY_COL_COUNTS)
+    return s.fail("an unknown given buffer");
   for (size_t i = 0; i < s.body->buffers.size(); ++i)
     if (s.body->buffers[i].given == which) return static_cast<assay_buf>(i);
   BufferDecl d;
@@ -123,10 +133,15 @@ assay_buf add_given(assay_builder* b, int32_t which) {
   return s.add(std::move(d));
 }
 
-int32_t add_times(assay_builder* b, assay_buf out, assay_buf left, assay_buf right, uint32_t flags) {
+int32_t add_times(assay_builder* b,
+                  assay_buf out,
+                  assay_buf left,
+                  assay_buf right,
+                  uint32_t flags) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
-  if (!s.use(out, "the result of times") || !s.use(right, "the right operand of times")) return ASSAY_E_PLUGIN;
+  if (!s.use(out, "the result of times") || !s.use(right, "the right operand of times"))
+    return ASSAY_E_PLUGIN;
   const BufferDecl &o = s.decl(out), &r = s.decl(right);
   Line line;
   line.kind = LineKind::kTimes;
@@ -137,16 +152,19 @@ int32_t add_times(assay_builder* b, assay_buf out, assay_buf left, assay_buf rig
   line.right = right;
   line.flags = flags;
   if (!s.writable(out, line.name) || !s.readable(right, line.name)) return ASSAY_E_PLUGIN;
-  if (o.role != ASSAY_LOCAL) return s.fail("`" + line.name + "`: the result must be a LOCAL buffer");
+  if (o.role != ASSAY_LOCAL)
+    return s.fail("`" + line.name + "`: the result must be a LOCAL buffer");
   if (left == ASSAY_X) {
     if (o.axis == ASSAY_ONE || r.axis == ASSAY_ONE || o.axis == r.axis)
-      return s.fail("`" + line.name + "`: X times a buffer on one axis gives a buffer on the other");
+      return s.fail("`" + line.name +
+                    "`: X times a buffer on one axis gives a buffer on the other");
     if (o.width != r.width) return s.fail("`" + line.name + "`: widths differ");
   } else {
     if (!s.use(left, "the left operand of times")) return ASSAY_E_PLUGIN;
     const BufferDecl& l = s.decl(left);
     if (!s.readable(left, line.name)) return ASSAY_E_PLUGIN;
-    if (l.axis == ASSAY_ONE || l.axis != o.axis || r.axis != ASSAY_ONE || l.width != r.rows || o.width != r.width || left == out)
+    if (l.axis == ASSAY_ONE || l.axis != o.axis || r.axis != ASSAY_ONE || l.width != r.rows ||
+        o.width != r.width || left == out)
       return s.fail("`" + line.name + "`: shapes do not fit: rows (columns) x k times ONE k x m");
   }
   s.written[static_cast<size_t>(out)] = 1;
@@ -157,7 +175,8 @@ int32_t add_times(assay_builder* b, assay_buf out, assay_buf left, assay_buf rig
 int32_t add_gram(assay_builder* b, assay_buf out, assay_buf left, assay_buf right) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
-  if (!s.use(out, "the result of gram") || !s.use(left, "an operand of gram") || !s.use(right, "an operand of gram"))
+  if (!s.use(out, "the result of gram") || !s.use(left, "an operand of gram") ||
+      !s.use(right, "an operand of gram"))
     return ASSAY_E_PLUGIN;
   const BufferDecl &o = s.decl(out), &l = s.decl(left), &r = s.decl(right);
   Line line;
@@ -168,9 +187,10 @@ int32_t add_gram(assay_builder* b, assay_buf out, assay_buf left, assay_buf righ
   line.left = left;
   line.right = right;
   if (!s.readable(left, line.name) || !s.readable(right, line.name)) return ASSAY_E_PLUGIN;
-  if (o.axis != ASSAY_ONE || o.role != ASSAY_SUM || l.axis != r.axis || l.axis == ASSAY_ONE || o.rows != l.width ||
-      o.width != r.width)
-    return s.fail("`" + line.name + "`: a'b needs a, b on one axis and a SUM of width(a) x width(b) on ONE");
+  if (o.axis != ASSAY_ONE || o.role != ASSAY_SUM || l.axis != r.axis || l.axis == ASSAY_ONE ||
+      o.rows != l.width || o.width != r.width)
+    return s.fail("`" + line.name +
+                  "`: a'b needs a, b on one axis and a SUM of width(a) x width(b) on ONE");
   if (s.written[static_cast<size_t>(out)]) return s.fail("two lines add to `" + o.name + "`");
   s.written[static_cast<size_t>(out)] = 1;
   s.body->lines.push_back(std::move(line));
@@ -181,14 +201,18 @@ int32_t add_terms(assay_builder* b, const assay_terms* t) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
   if (!t) return s.fail("terms without a description");
-  if (!s.model->loss && !(t->flags & ASSAY_TERMS_SQUARED)) return s.fail("terms, but the model has no loss");
-  if (!s.use(t->left, "the left operand of terms") || !s.use(t->right, "the right operand of terms")) return ASSAY_E_PLUGIN;
+  if (!s.model->loss && !(t->flags & ASSAY_TERMS_SQUARED))
+    return s.fail("terms, but the model has no loss");
+  if (!s.use(t->left, "the left operand of terms") ||
+      !s.use(t->right, "the right operand of terms"))
+    return ASSAY_E_PLUGIN;
   const BufferDecl &l = s.decl(t->left), &r = s.decl(t->right);
   Line line;
   line.kind = LineKind::kTerms;
   static const char* const kWhat[] = {"gradient", "multiplicative", "value", "newton"};
   if (t->what < ASSAY_GRAD || t->what > ASSAY_NEWTON) return s.fail("terms of an unknown kind");
-  if (t->axis != ASSAY_ROWS && t->axis != ASSAY_COLS) return s.fail("terms must be on ROWS or COLS");
+  if (t->axis != ASSAY_ROWS && t->axis != ASSAY_COLS)
+    return s.fail("terms must be on ROWS or COLS");
   line.name = std::string("terms ") + kWhat[t->what] + (t->axis == ASSAY_ROWS ? " rows" : " cols");
   line.axis = t->axis;
   line.terms = *t;
@@ -206,15 +230,19 @@ int32_t add_terms(assay_builder* b, const assay_terms* t) {
     if (!s.use(outs[i], "a result of terms")) return ASSAY_E_PLUGIN;
     const BufferDecl& o = s.decl(outs[i]);
     if (!s.writable(outs[i], line.name)) return ASSAY_E_PLUGIN;
-    if (o.role != ASSAY_LOCAL || o.axis != t->axis || o.width != l.width || (i == 1 && outs[0] == outs[1]))
-      return s.fail("`" + line.name + "`: results must be two LOCAL buffers of its axis and the factors' width");
+    if (o.role != ASSAY_LOCAL || o.axis != t->axis || o.width != l.width ||
+        (i == 1 && outs[0] == outs[1]))
+      return s.fail("`" + line.name +
+                    "`: results must be two LOCAL buffers of its axis and the factors' width");
     s.written[static_cast<size_t>(outs[i])] = 1;
   }
   if (t->value != ASSAY_NO) {
     if (!s.use(t->value, "the value of terms")) return ASSAY_E_PLUGIN;
     const BufferDecl& v = s.decl(t->value);
-    if (v.axis != ASSAY_ONE || v.role != ASSAY_SUM || v.rows != 1 || v.width != 1 || s.written[static_cast<size_t>(t->value)])
-      return s.fail("`" + line.name + "`: its value must be a 1 x 1 SUM on ONE that nothing else adds to");
+    if (v.axis != ASSAY_ONE || v.role != ASSAY_SUM || v.rows != 1 || v.width != 1 ||
+        s.written[static_cast<size_t>(t->value)])
+      return s.fail("`" + line.name +
+                    "`: its value must be a 1 x 1 SUM on ONE that nothing else adds to");
     s.written[static_cast<size_t>(t->value)] = 1;
   } else if (t->what == ASSAY_VALUE) {
     return s.fail("`" + line.name + "`: asks for the value and names no buffer for it");
@@ -233,11 +261,14 @@ int32_t add_each(assay_builder* b, const assay_each* e) {
   line.axis = e->axis;
   line.fn = e->fn;
   line.tag = e->tag;
-  if (e->axis < ASSAY_ROWS || e->axis > ASSAY_ONE) return s.fail("`" + line.name + "` has an unknown axis");
-  if (e->n_args < 0 || e->n_args > 64 || (e->n_args > 0 && !e->args)) return s.fail("`" + line.name + "` has no arguments");
+  if (e->axis < ASSAY_ROWS || e->axis > ASSAY_ONE)
+    return s.fail("`" + line.name + "` has an unknown axis");
+  if (e->n_args < 0 || e->n_args > 64 || (e->n_args > 0 && !e->args))
+    return s.fail("`" + line.name + "` has no arguments");
   for (int32_t i = 0; i < e->n_args; ++i) {
     const assay_arg a = e->args[i];
-    if (!s.use(a.buffer, ("argument " + std::to_string(i) + " of `" + line.name + "`").c_str())) return ASSAY_E_PLUGIN;
+    if (!s.use(a.buffer, ("argument " + std::to_string(i) + " of `" + line.name + "`").c_str()))
+      return ASSAY_E_PLUGIN;
     const BufferDecl& d = s.decl(a.buffer);
     const int32_t access = a.access & ~ASSAY_BY_COMPONENT;
     const bool statistic = d.role >= ASSAY_SUM;
@@ -250,9 +281,11 @@ int32_t add_each(assay_builder* b, const assay_each* e) {
     if (access == ASSAY_ADD) {
       if (!statistic || line.axis == ASSAY_ONE)
         return s.fail("`" + line.name + "` adds to `" + d.name + "`, which is no statistic");
-      if (s.written[static_cast<size_t>(a.buffer)]) return s.fail("two lines add to `" + d.name + "`");
+      if (s.written[static_cast<size_t>(a.buffer)])
+        return s.fail("two lines add to `" + d.name + "`");
     }
-    if ((a.access & ASSAY_BY_COMPONENT) && (d.axis != line.axis || line.axis == ASSAY_ONE || d.dtype != ASSAY_F64))
+    if ((a.access & ASSAY_BY_COMPONENT) &&
+        (d.axis != line.axis || line.axis == ASSAY_ONE || d.dtype != ASSAY_F64))
       return s.fail("`" + line.name + "`: only float64 blocks of its own axis can be by component");
     for (const assay_arg& o : line.args)
       if (o.buffer == a.buffer && ((o.access | a.access) & (ASSAY_OUT | ASSAY_ADD)))
@@ -271,7 +304,8 @@ int32_t add_report(assay_builder* b, const char* name, assay_buf buffer) {
   if (!name || !*name) return s.fail("a report without a name");
   if (!s.use(buffer, "a report")) return ASSAY_E_PLUGIN;
   const BufferDecl& d = s.decl(buffer);
-  if (d.axis != ASSAY_ONE || d.rows != 1 || d.width != 1) return s.fail("report `" + std::string(name) + "` is not 1 x 1");
+  if (d.axis != ASSAY_ONE || d.rows != 1 || d.width != 1)
+    return s.fail("report `" + std::string(name) + "` is not 1 x 1");
   if (!s.readable(buffer, std::string("report ") + name)) return ASSAY_E_PLUGIN;
   Line line;
   line.kind = LineKind::kReport;
@@ -283,7 +317,8 @@ int32_t add_report(assay_builder* b, const char* name, assay_buf buffer) {
 
 int32_t status(assay_builder* b) { return Builder::of(b).failed ? ASSAY_E_PLUGIN : ASSAY_OK; }
 
-// No exception crosses into a plugin: running out of memory while declaring is an error of the program.
+// No exception crosses into a plugin: running out of memory while declaring is an error of the
+// program.
 template <auto Fn, class... Args>
 int32_t guarded(assay_builder* b, Args... args) {
   try {
@@ -295,7 +330,9 @@ int32_t guarded(assay_builder* b, Args... args) {
 
 }  // namespace
 
-Expected<std::shared_ptr<const Program>> Program::build(const Model& model, const std::string& who, void* self,
+Expected<std::shared_ptr<const Program>> Program::build(const Model& model,
+                                                        const std::string& who,
+                                                        void* self,
                                                         const Build& fn) {
   std::shared_ptr<Program> program(new Program());
   program->body_ = std::make_unique<Body>();
@@ -324,7 +361,9 @@ Expected<std::shared_ptr<const Program>> Program::build(const Model& model, cons
   }
   if (s.failed) return s.error;
   if (result < 0)
-    return Error(result, "E0411", "plugin `" + who + "` could not build its program (status " + std::to_string(result) + ")");
+    return Error(
+        result, "E0411",
+        "plugin `" + who + "` could not build its program (status " + std::to_string(result) + ")");
   return std::shared_ptr<const Program>(std::move(program));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The call of an each: arguments are host copies in float64, committed after status 0 and a finite check, so that a factor
-// is always finite and feasible whatever a plugin does.
+// The call of an each: arguments are host copies in float64, committed after status 0 and a finite
+// check, so that a factor is always finite and feasible whatever a plugin does.
 #include <cmath>
 #include <exception>
 #include <string>
@@ -18,11 +18,16 @@ struct Copied {
 };
 
 // Where the slice of an own-axis argument starts; tile memory counts from the block.
-unsigned char* slice_of(const EachCall& call, const PlanBuffer& b, int buffer, int32_t& dtype, int64_t& ld) {
+unsigned char* slice_of(const EachCall& call,
+                        const PlanBuffer& b,
+                        int buffer,
+                        int32_t& dtype,
+                        int64_t& ld) {
   if (b.place == Place::kTile) {
     dtype = b.decl.dtype;
     ld = b.ld;
-    return reinterpret_cast<unsigned char*>(call.worker->tiles.data() + b.offset * call.stage->tile);
+    return reinterpret_cast<unsigned char*>(call.worker->tiles.data() +
+                                            b.offset * call.stage->tile);
   }
   const Whole w = whole(*call.frame, buffer);
   dtype = w.dtype;
@@ -34,18 +39,31 @@ unsigned char* slice_of(const EachCall& call, const PlanBuffer& b, int buffer, i
 }
 
 template <class From>
-void copy_in(const From* from, int64_t ld, int64_t rows, int64_t width, bool by_component, double* to, int64_t stride) {
+void copy_in(const From* from,
+             int64_t ld,
+             int64_t rows,
+             int64_t width,
+             bool by_component,
+             double* to,
+             int64_t stride) {
   if (by_component) {
     for (int64_t j = 0; j < width; ++j)
       for (int64_t i = 0; i < rows; ++i) to[j * stride + i] = static_cast<double>(from[i * ld + j]);
   } else {
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < width; ++j) to[i * stride + j] = static_cast<double>(from[i * ld + j]);
+      for (int64_t j = 0; j < width; ++j)
+        to[i * stride + j] = static_cast<double>(from[i * ld + j]);
   }
 }
 
 template <class To>
-void copy_out(const double* from, int64_t stride, int64_t rows, int64_t width, bool by_component, To* to, int64_t ld) {
+void copy_out(const double* from,
+              int64_t stride,
+              int64_t rows,
+              int64_t width,
+              bool by_component,
+              To* to,
+              int64_t ld) {
   if (by_component) {
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < width; ++j) to[i * ld + j] = static_cast<To>(from[j * stride + i]);
@@ -55,7 +73,8 @@ void copy_out(const double* from, int64_t stride, int64_t rows, int64_t width, b
   }
 }
 
-// x * 0 is NaN for NaN and infinities; integer adds keep the loop free of a chain of dependent floating-point sums.
+// x * 0 is NaN for NaN and infinities; integer adds keep the loop free of a chain of dependent
+// floating-point sums.
 bool all_finite(const assay_view& v) {
   int64_t bad = 0;
   for (int64_t i = 0; i < v.rows; ++i) {
@@ -115,7 +134,8 @@ int32_t run_each(const EachCall& call) {
     if (dtype != ASSAY_F64 && dtype != ASSAY_F32) continue;  // integers: as they are
     if (!lives && !by_component && dtype == ASSAY_F64) continue;
     const int64_t stride = by_component ? (v.rows + 7) / 8 * 8 : (v.cols + 7) / 8 * 8;
-    auto* copy = static_cast<double*>(worker.copies.take((by_component ? v.cols : v.rows) * stride * 8));
+    auto* copy =
+        static_cast<double*>(worker.copies.take((by_component ? v.cols : v.rows) * stride * 8));
     if (!copy) return ASSAY_E_MEMORY;
     if (dtype == ASSAY_F32)
       copy_in(reinterpret_cast<const float*>(at), ld, v.rows, v.cols, by_component, copy, stride);
@@ -142,12 +162,14 @@ int32_t run_each(const EachCall& call) {
     status = line.fn(frame.program->self, &block);
   } catch (const std::exception& e) {
     worker.ctx.failed = true;
-    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412",
-                             "plugin `" + frame.program->who + "` threw in `" + line.name + "`: " + e.what());
+    worker.ctx.error =
+        Error(ASSAY_E_PLUGIN, "E0412",
+              "plugin `" + frame.program->who + "` threw in `" + line.name + "`: " + e.what());
     return ASSAY_E_PLUGIN;
   } catch (...) {
     worker.ctx.failed = true;
-    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412", "plugin `" + frame.program->who + "` threw in `" + line.name + "`");
+    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412",
+                             "plugin `" + frame.program->who + "` threw in `" + line.name + "`");
     return ASSAY_E_PLUGIN;
   }
   if (status != ASSAY_OK) return status;
@@ -155,8 +177,9 @@ int32_t run_each(const EachCall& call) {
     const assay_arg& a = line.args[static_cast<size_t>(i)];
     if ((a.access & ASSAY_OUT) && views[i].dtype == ASSAY_F64 && !all_finite(views[i])) {
       worker.ctx.failed = true;
-      worker.ctx.error = Error(ASSAY_E_NUMERIC, "E0901",
-                               "`" + line.name + "` of `" + frame.program->who + "` gave a value that is not finite");
+      worker.ctx.error = Error(
+          ASSAY_E_NUMERIC, "E0901",
+          "`" + line.name + "` of `" + frame.program->who + "` gave a value that is not finite");
       return ASSAY_E_NUMERIC;
     }
   }
@@ -168,11 +191,14 @@ int32_t run_each(const EachCall& call) {
     int64_t ld = 0;
     unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);
     const assay_view& v = views[copied[c].arg];
-    const int64_t rows = copied[c].by_component ? v.cols : v.rows, width = copied[c].by_component ? v.rows : v.cols;
+    const int64_t rows = copied[c].by_component ? v.cols : v.rows,
+                  width = copied[c].by_component ? v.rows : v.cols;
     if (dtype == ASSAY_F32)
-      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component, reinterpret_cast<float*>(at), ld);
+      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component,
+               reinterpret_cast<float*>(at), ld);
     else
-      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component, reinterpret_cast<double*>(at), ld);
+      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component,
+               reinterpret_cast<double*>(at), ld);
   }
   return ASSAY_OK;
 }

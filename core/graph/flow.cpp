@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The task graph: one node per lane, one per pair of siblings in the tree, one at the start and the end of each sweep. The
-// only file that knows oneTBB. Built once; run every step.
+// The task graph: one node per lane, one per pair of siblings in the tree, one at the start and the
+// end of each sweep. The only file that knows oneTBB. Built once; run every step.
 #include <oneapi/tbb/flow_graph.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
@@ -16,7 +16,8 @@ namespace flow = oneapi::tbb::flow;
 
 struct Arena::Body {
   explicit Body(int threads)
-      : control(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<size_t>(std::max(threads, 1))),
+      : control(oneapi::tbb::global_control::max_allowed_parallelism,
+                static_cast<size_t>(std::max(threads, 1))),
         arena(threads, 1),
         n(threads) {}
   oneapi::tbb::global_control control;
@@ -26,7 +27,8 @@ struct Arena::Body {
 
 Expected<std::shared_ptr<Arena>> Arena::create(int threads) {
   if (threads < 1 || threads > 1024)
-    return Error(ASSAY_E_ARGUMENT, "E0002", "the number of threads must be between 1 and 1024").with_found(std::to_string(threads));
+    return Error(ASSAY_E_ARGUMENT, "E0002", "the number of threads must be between 1 and 1024")
+        .with_found(std::to_string(threads));
   try {
     std::shared_ptr<Arena> arena(new Arena());
     arena->body_ = std::make_unique<Body>(threads);
@@ -81,7 +83,8 @@ class Flow final : public Executor {
     std::vector<void*> before;  // edges in
   };
 
-  // A node that runs fn after all of `before`. The entry's address is the token of its outgoing edges.
+  // A node that runs fn after all of `before`. The entry's address is the token of its outgoing
+  // edges.
   template <class Fn>
   Entry* add(std::vector<Entry*> before, std::string name, Fn fn) {
     nodes_.emplace_back();
@@ -126,12 +129,14 @@ class Flow final : public Executor {
       Entry* start = add(after, name + " start", [this, index] { engine_.start_stage(index); });
       std::vector<Entry*> level;
       for (int lane = 0; lane < stage.lanes; ++lane)
-        level.push_back(add({start}, name + " lane " + std::to_string(lane), [this, index, lane] { run_lane(index, lane); }));
+        level.push_back(add({start}, name + " lane " + std::to_string(lane),
+                            [this, index, lane] { run_lane(index, lane); }));
       for (int span = 1; span < stage.lanes; span *= 2) {
         std::vector<Entry*> up;
         for (int lane = 0; lane < stage.lanes; lane += 2 * span) {
           const auto i = static_cast<size_t>(lane / span);
-          up.push_back(add({level[i], level[i + 1]}, name + " join", [this, index, lane, span] { join(index, lane, lane + span); }));
+          up.push_back(add({level[i], level[i + 1]}, name + " join",
+                           [this, index, lane, span] { join(index, lane, lane + span); }));
         }
         level = up;
       }
@@ -180,6 +185,8 @@ class Flow final : public Executor {
 
 }  // namespace
 
-std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena) { return std::make_unique<Flow>(engine, arena); }
+std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena) {
+  return std::make_unique<Flow>(engine, arena);
+}
 
 }  // namespace assay::graph

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lowering: each line of a program becomes ops, and each op joins the open sweep of its axis or opens a new one.
+// Lowering: each line of a program becomes ops, and each op joins the open sweep of its axis or
+// opens a new one.
 //
-// An op joins the open sweep when everything it reads whole was finished before that sweep began and everything it makes on
-// the other axis is a sum. A product for the other axis is carried: X_t stays in cache between X_t H', the row update and
-// W_t' X_t. Zero terms and constant denominators replace contractions by column sums; the squared loss by Gram matrices.
+// An op joins the open sweep when everything it reads whole was finished before that sweep began
+// and everything it makes on the other axis is a sum. A product for the other axis is carried: X_t
+// stays in cache between X_t H', the row update and W_t' X_t. Zero terms and constant denominators
+// replace contractions by column sums; the squared loss by Gram matrices.
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -33,11 +35,21 @@ class Lowering {
     const std::vector<Line> lines = live_lines(program_, model_.frozen);
     for (const Line& line : lines) {
       switch (line.kind) {
-        case LineKind::kTimes: lower_times(line); break;
-        case LineKind::kGram: lower_gram(line); break;
-        case LineKind::kTerms: lower_terms(line); break;
-        case LineKind::kEach: lower_each(line); break;
-        case LineKind::kReport: layout_.reports.emplace_back(line.name, line.left); break;
+        case LineKind::kTimes:
+          lower_times(line);
+          break;
+        case LineKind::kGram:
+          lower_gram(line);
+          break;
+        case LineKind::kTerms:
+          lower_terms(line);
+          break;
+        case LineKind::kEach:
+          lower_each(line);
+          break;
+        case LineKind::kReport:
+          layout_.reports.emplace_back(line.name, line.left);
+          break;
       }
     }
     settle_buffers();
@@ -65,9 +77,11 @@ class Lowering {
         auto found = model_.state.find(d.name);
         if (found == model_.state.end())
           found = model_.state.emplace(d.name, Buffer::make(d.dtype, d.rows, d.width)).first;
-        else if (found->second.rows != d.rows || found->second.width != d.width || found->second.dtype != d.dtype)
+        else if (found->second.rows != d.rows || found->second.width != d.width ||
+                 found->second.dtype != d.dtype)
           return Error(ASSAY_E_PLUGIN, "E0410",
-                       "plugin `" + program_.who + "` declares state `" + d.name + "` with two different shapes");
+                       "plugin `" + program_.who + "` declares state `" + d.name +
+                           "` with two different shapes");
         b.place = Place::kModel;
         b.model = &found->second;
       } else if (d.role >= ASSAY_SUM) {
@@ -206,7 +220,9 @@ class Lowering {
     op.axis = line.axis;
     op.left = line.left;
     op.right = line.right;
-    op.flops = 2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width * buffer(line.out).decl.width);
+    op.flops =
+        2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width *
+                                  buffer(line.out).decl.width);
     emit(std::move(op));
   }
 
@@ -255,7 +271,8 @@ class Lowering {
   bool densified_products() const { return model_.x->shift != nullptr && zeros_; }
   double product_flops(int64_t width) const {
     const data::Data& x = *model_.x;
-    const double entries = x.sparse ? static_cast<double>(x.csr.nnz) : static_cast<double>(x.rows) * static_cast<double>(x.cols);
+    const double entries = x.sparse ? static_cast<double>(x.csr.nnz)
+                                    : static_cast<double>(x.rows) * static_cast<double>(x.cols);
     return 2.0 * entries * static_cast<double>(ld_of(width));
   }
   int row_weight(int32_t axis) const {
@@ -265,18 +282,23 @@ class Lowering {
 
   void lower_terms(const Line& line) {
     const assay_terms& t = line.terms;
-    const bool squared = (t.flags & ASSAY_TERMS_SQUARED) || model_.loss->facts().tag == ASSAY_TAG_SQUARED;
+    const bool squared =
+        (t.flags & ASSAY_TERMS_SQUARED) || model_.loss->facts().tag == ASSAY_TAG_SQUARED;
     const bool entering = wants_entering(t);
     const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
-    if (squared && plain && !densified_products() && (t.what == ASSAY_MU || t.what == ASSAY_GRAD) && options_.force.fuse)
+    if (squared && plain && !densified_products() && (t.what == ASSAY_MU || t.what == ASSAY_GRAD) &&
+        options_.force.fuse)
       lower_squared(line, entering);
     else
       lower_general(line, squared, entering);
   }
 
-  // The host measures the loss on the first terms whose operands are the factors as they enter the step.
+  // The host measures the loss on the first terms whose operands are the factors as they enter the
+  // step.
   bool wants_entering(const assay_terms& t) {
-    if (entering_done_ || t.value != ASSAY_NO || t.what == ASSAY_VALUE || (t.flags & ASSAY_TERMS_SQUARED)) return false;
+    if (entering_done_ || t.value != ASSAY_NO || t.what == ASSAY_VALUE ||
+        (t.flags & ASSAY_TERMS_SQUARED))
+      return false;
     if (buffer(t.left).decl.side != 0 || buffer(t.right).decl.side != 1) return false;
     for (const Stage& stage : layout_.stages)
       for (const Op& op : stage.ops)
@@ -287,7 +309,11 @@ class Lowering {
   }
 
   // The loss of a terms line as scalars: into its own value buffer, or as the entering loss.
-  void publish_value(const assay_terms& t, bool entering, std::vector<std::pair<int, double>> scalars, double constant, bool free) {
+  void publish_value(const assay_terms& t,
+                     bool entering,
+                     std::vector<std::pair<int, double>> scalars,
+                     double constant,
+                     bool free) {
     if (entering) {
       layout_.entering = std::move(scalars);
       layout_.entering_constant = constant;
@@ -308,12 +334,14 @@ class Lowering {
   // M = W H' under the squared loss: num = X O, den = F (O'O); the value falls out of both.
   void lower_squared(const Line& line, bool entering) {
     const assay_terms& t = line.terms;
-    const int own = t.axis == ASSAY_ROWS ? t.left : t.right, opposite = t.axis == ASSAY_ROWS ? t.right : t.left;
+    const int own = t.axis == ASSAY_ROWS ? t.left : t.right,
+              opposite = t.axis == ASSAY_ROWS ? t.right : t.left;
     const int64_t k = buffer(own).decl.width;
     const int gram = emit_gram("gram of " + buffer(opposite).decl.name, opposite, opposite, -1, -1);
     Op product;
     product.kind = OpKind::kProduct;
-    product.name = std::string("X") + (t.axis == ASSAY_ROWS ? " " : "' ") + buffer(opposite).decl.name;
+    product.name =
+        std::string("X") + (t.axis == ASSAY_ROWS ? " " : "' ") + buffer(opposite).decl.name;
     product.right = opposite;
     product.out0 = t.out0;
     product.flops = product_flops(k);
@@ -356,11 +384,13 @@ class Lowering {
     }
   }
 
-  // Any loss: model block, spans, contraction. Over sparse X with zeros the zero term is summed apart.
+  // Any loss: model block, spans, contraction. Over sparse X with zeros the zero term is summed
+  // apart.
   void lower_general(const Line& line, bool squared, bool entering) {
     const assay_terms& t = line.terms;
     const data::Data& x = *model_.x;
-    const int own = t.axis == ASSAY_ROWS ? t.left : t.right, opposite = t.axis == ASSAY_ROWS ? t.right : t.left;
+    const int own = t.axis == ASSAY_ROWS ? t.left : t.right,
+              opposite = t.axis == ASSAY_ROWS ? t.right : t.left;
     const int64_t k = buffer(own).decl.width;
     assay_loss_facts facts{};
     if (model_.loss) facts = model_.loss->facts();
@@ -382,7 +412,8 @@ class Lowering {
     if (zeros_) {
       if (facts.zero_term == ASSAY_ZERO_NONE || x.shift || t.what == ASSAY_NEWTON) {
         op.densify = true;
-        layout_.remarks.push_back("loss has no zero term here: sparse X is evaluated tile by tile as if dense");
+        layout_.remarks.push_back(
+            "loss has no zero term here: sparse X is evaluated tile by tile as if dense");
       } else {
         zero_part = true;
         op.zero_term = facts.zero_term;
@@ -391,14 +422,17 @@ class Lowering {
     }
     // A constant denominator needs no contraction: its sum over the other axis is a column sum.
     const bool full = !weighted_ && (!x.sparse || zeros_);
-    const bool constant_den = t.what == ASSAY_MU && !squared && full && !std::isnan(facts.den_is) &&
-                              (!zero_part || (facts.zero_term == ASSAY_ZERO_LINEAR && facts.zero_a == facts.den_is));
+    const bool constant_den =
+        t.what == ASSAY_MU && !squared && full && !std::isnan(facts.den_is) &&
+        (!zero_part || (facts.zero_term == ASSAY_ZERO_LINEAR && facts.zero_a == facts.den_is));
     const bool with_value = entering || t.value != ASSAY_NO;
     std::vector<std::pair<int, double>> scalars;
     // The zero term's share: of den (MU) or of the gradient, before the stored entries are added.
     int zero_target = -1;
     if (zero_part || constant_den) {
-      zero_target = t.what == ASSAY_MU ? t.out1 : t.what == ASSAY_GRAD ? t.out0 : internal("zero", t.axis, ASSAY_LOCAL, 0, k);
+      zero_target = t.what == ASSAY_MU     ? t.out1
+                    : t.what == ASSAY_GRAD ? t.out0
+                                           : internal("zero", t.axis, ASSAY_LOCAL, 0, k);
     }
     const int results = (op.out0 >= 0 ? 1 : 0) + (op.out1 >= 0 && !constant_den ? 1 : 0);
     const bool carried = results > 0 && carry(t.axis, k, results);
@@ -409,7 +443,8 @@ class Lowering {
       scalars.emplace_back(op.value, 1.0);
     }
     op.only_measured = entering;  // terms: the value, not the op
-    op.accumulate = zero_target >= 0 && !carried && !constant_den && zero_target == (t.what == ASSAY_MU ? t.out1 : t.out0);
+    op.accumulate = zero_target >= 0 && !carried && !constant_den &&
+                    zero_target == (t.what == ASSAY_MU ? t.out1 : t.out0);
     Op x_part = op;
     if (carried) emit_x(x_part, t.axis, true);
     if (zero_target >= 0) {
@@ -419,7 +454,8 @@ class Lowering {
       const double a = constant_den ? facts.den_is : facts.zero_a;
       const int32_t opposite_axis = buffer(opposite).decl.axis;
       const int sum = linear ? emit_colsum(opposite, row_weight(opposite_axis))
-                             : emit_gram("gram of " + buffer(opposite).decl.name, opposite, opposite, -1, row_weight(opposite_axis));
+                             : emit_gram("gram of " + buffer(opposite).decl.name, opposite,
+                                         opposite, -1, row_weight(opposite_axis));
       Op fill;
       fill.kind = linear ? OpKind::kFill : OpKind::kSmall;
       fill.name = "zero term";
@@ -430,7 +466,8 @@ class Lowering {
       fill.weight = row_weight(t.axis);
       fill.out0 = zero_target;
       fill.accumulate = onto_sum;
-      // The value of the zero term is <F, a w> or 1/2 <F, 2 a F G>: of the zero part alone, so before anything is added to it.
+      // The value of the zero term is <F, a w> or 1/2 <F, 2 a F G>: of the zero part alone, so
+      // before anything is added to it.
       if (zero_part && with_value) {
         const bool mixed = onto_sum;
         Op alone = fill;
@@ -466,7 +503,8 @@ class Lowering {
   void settle_buffers() {
     for (PlanBuffer& b : layout_.buffers) {
       if (b.place != Place::kStored || b.decl.role != ASSAY_LOCAL) continue;
-      if (b.first_stage >= 0 && b.first_stage == b.last_stage && b.decl.axis != ASSAY_ONE && !b.decl.output)
+      if (b.first_stage >= 0 && b.first_stage == b.last_stage && b.decl.axis != ASSAY_ONE &&
+          !b.decl.output)
         b.place = Place::kTile;
     }
   }
@@ -481,7 +519,9 @@ class Lowering {
 
 }  // namespace
 
-Expected<Layout> make_layout(const Program::Body& program, Model& model, const PlanOptions& options) {
+Expected<Layout> make_layout(const Program::Body& program,
+                             Model& model,
+                             const PlanOptions& options) {
   return Lowering(program, model, options).run();
 }
 

@@ -24,20 +24,31 @@ Buffer Buffer::make(int32_t dtype, int64_t rows, int64_t width) {
 double Buffer::get(int64_t i, int64_t j) const {
   const int64_t at = i * ld + j;
   switch (dtype) {
-    case ASSAY_F32: return static_cast<double>(as<float>()[at]);
-    case ASSAY_I32: return static_cast<double>(as<int32_t>()[at]);
-    case ASSAY_I64: return static_cast<double>(as<int64_t>()[at]);
-    default: return as<double>()[at];
+    case ASSAY_F32:
+      return static_cast<double>(as<float>()[at]);
+    case ASSAY_I32:
+      return static_cast<double>(as<int32_t>()[at]);
+    case ASSAY_I64:
+      return static_cast<double>(as<int64_t>()[at]);
+    default:
+      return as<double>()[at];
   }
 }
 
 void Buffer::set(int64_t i, int64_t j, double v) {
   const int64_t at = i * ld + j;
   switch (dtype) {
-    case ASSAY_F32: as<float>()[at] = static_cast<float>(v); break;
-    case ASSAY_I32: as<int32_t>()[at] = static_cast<int32_t>(v); break;
-    case ASSAY_I64: as<int64_t>()[at] = static_cast<int64_t>(v); break;
-    default: as<double>()[at] = v;
+    case ASSAY_F32:
+      as<float>()[at] = static_cast<float>(v);
+      break;
+    case ASSAY_I32:
+      as<int32_t>()[at] = static_cast<int32_t>(v);
+      break;
+    case ASSAY_I64:
+      as<int64_t>()[at] = static_cast<int64_t>(v);
+      break;
+    default:
+      as<double>()[at] = v;
   }
 }
 

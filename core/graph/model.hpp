@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model: the data a program runs over and the buffers that outlive a step (FACTOR and STATE). Saved, checkpointed, frozen.
+// Model: the data a program runs over and the buffers that outlive a step (FACTOR and STATE).
+// Saved, checkpointed, frozen.
 #pragma once
 
 #include <cstdint>
@@ -22,23 +23,27 @@ struct Buffer {
 
   static Buffer make(int32_t dtype, int64_t rows, int64_t width);
   template <class T>
-  T* as() { return reinterpret_cast<T*>(bytes.data()); }
+  T* as() {
+    return reinterpret_cast<T*>(bytes.data());
+  }
   template <class T>
-  const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
-  double get(int64_t i, int64_t j) const;     // any dtype, widened
+  const T* as() const {
+    return reinterpret_cast<const T*>(bytes.data());
+  }
+  double get(int64_t i, int64_t j) const;  // any dtype, widened
   void set(int64_t i, int64_t j, double v);
 };
 
 struct Model {
   std::shared_ptr<const data::Data> x;
-  data::Facts facts;                           // of *x
-  std::shared_ptr<const plugin::Loss> loss;    // null: programs without terms only
+  data::Facts facts;                                       // of *x
+  std::shared_ptr<const plugin::Loss> loss;                // null: programs without terms only
   std::shared_ptr<const plugin::PenaltySet> penalties[3];  // null: none
-  int32_t compute = ASSAY_F64;                 // or F32
+  int32_t compute = ASSAY_F64;                             // or F32
   int32_t n_factors = 2;
-  Buffer factor[3];                            // W n x k, H d x k (long side first)
+  Buffer factor[3];  // W n x k, H d x k (long side first)
   bool frozen[3] = {false, false, false};
-  std::map<std::string, Buffer> state;         // STATE buffers by name
+  std::map<std::string, Buffer> state;  // STATE buffers by name
 
   int64_t n() const { return x->rows; }
   int64_t d() const { return x->cols; }

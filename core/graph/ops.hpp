@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan's inside: buffers with a place, ops (what a tile does) and stages (sweeps over one axis). Filled by lower.cpp and
-// stages.cpp, run by tile.cpp.
+// The plan's inside: buffers with a place, ops (what a tile does) and stages (sweeps over one
+// axis). Filled by lower.cpp and stages.cpp, run by tile.cpp.
 #pragma once
 
 #include <array>
@@ -24,54 +24,57 @@ enum class Place {
 struct PlanBuffer {
   BufferDecl decl;
   Place place = Place::kStored;
-  int64_t ld = 0;          // elements; float64 unless place is kModel
-  Buffer* model = nullptr; // kModel
+  int64_t ld = 0;           // elements; float64 unless place is kModel
+  Buffer* model = nullptr;  // kModel
   const double* given = nullptr;
-  Buffer stored;           // kStored
-  int64_t offset = 0;      // kTile: elements into a worker's tile memory per row; kStat: elements into the stage's partial
-  int stage = -1;          // kStat: which stage makes it
+  Buffer stored;       // kStored
+  int64_t offset = 0;  // kTile: elements into a worker's tile memory per row; kStat: elements into
+                       // the stage's partial
+  int stage = -1;      // kStat: which stage makes it
   int first_stage = -1, last_stage = -1;  // of ops that touch it
 };
 
 enum class OpKind {
-  kProduct,  // out = X right (own axis) or, carried, stat = X' left
-  kSmall,    // out (+)= scale * left G, G on ONE
-  kFill,     // out (+)= scale * row weight * vector (1 x k on ONE): the zero term of a linear loss
-  kGram,     // stat = left' right (weighted by a host array when `weight` >= 0)
-  kColSum,   // stat (1 x k) = column sums of left, weighted likewise
-  kTerms,    // the loss at M contracted: own or carried
-  kDot,      // stat (1 x 1) = scale * <left, right> + scale1 * <left, extra>
-  kCombine,  // ONE: out = sum of inputs + constant
-  kSubtract, // out = out - extra: gradient from the two halves
+  kProduct,   // out = X right (own axis) or, carried, stat = X' left
+  kSmall,     // out (+)= scale * left G, G on ONE
+  kFill,      // out (+)= scale * row weight * vector (1 x k on ONE): the zero term of a linear loss
+  kGram,      // stat = left' right (weighted by a host array when `weight` >= 0)
+  kColSum,    // stat (1 x k) = column sums of left, weighted likewise
+  kTerms,     // the loss at M contracted: own or carried
+  kDot,       // stat (1 x 1) = scale * <left, right> + scale1 * <left, extra>
+  kCombine,   // ONE: out = sum of inputs + constant
+  kSubtract,  // out = out - extra: gradient from the two halves
   kEach
 };
 
 struct Op {
   OpKind kind = OpKind::kEach;
-  int32_t axis = ASSAY_ONE;   // of the sweep it runs in
+  int32_t axis = ASSAY_ONE;  // of the sweep it runs in
   bool reads_x = false;
-  bool carried = false;       // results are sums on the other axis
-  bool only_measured = false; // run when the step is measured
-  bool densify = false;       // kTerms on sparse X: tiles are made dense
+  bool carried = false;        // results are sums on the other axis
+  bool only_measured = false;  // run when the step is measured
+  bool densify = false;        // kTerms on sparse X: tiles are made dense
   int left = -1, right = -1, extra = -1;
   int out0 = -1, out1 = -1, value = -1;
   int32_t what = ASSAY_MU;
-  int power = 1;              // kProduct: of X's entries (2: squares, 0: pattern)
+  int power = 1;  // kProduct: of X's entries (2: squares, 0: pattern)
   bool squared_loss = false;
   int32_t zero_term = ASSAY_ZERO_NONE;
   double zero_a = 0;
   double scale = 1, scale1 = 0, constant = 0;
   bool accumulate = false;
-  int weight = -1;            // host array on the sweep's axis that weighs rows, or -1
+  int weight = -1;  // host array on the sweep's axis that weighs rows, or -1
   std::vector<std::pair<int, double>> inputs;  // kCombine
-  Line line;                  // kEach
+  Line line;                                   // kEach
   std::string name;
-  // Images of operands this op reads whole, made when its stage starts: index into the stage's images, or -1.
+  // Images of operands this op reads whole, made when its stage starts: index into the stage's
+  // images, or -1.
   int left_image = -1, right_image = -1, transposed_image = -1;
   double flops = 0;
 };
 
-// A copy of a whole operand in the run's element type (or transposed), refreshed when its stage starts.
+// A copy of a whole operand in the run's element type (or transposed), refreshed when its stage
+// starts.
 struct Image {
   int buffer = -1;
   bool transposed = false;
@@ -85,7 +88,8 @@ struct StatRange {
   int32_t role;  // SUM, MIN, MAX
 };
 
-// One sweep over an axis (or one call on ONE): tiles cut into lanes, a partial of statistics per lane, one tree.
+// One sweep over an axis (or one call on ONE): tiles cut into lanes, a partial of statistics per
+// lane, one tree.
 struct Stage {
   int32_t axis = ASSAY_ONE;
   bool reads_x = false;
@@ -105,7 +109,8 @@ struct Layout {
   std::vector<PlanBuffer> buffers;
   std::vector<Stage> stages;
   std::vector<std::pair<std::string, int>> reports;
-  // The loss at the entering factors: sum of scalars, on measured steps; empty when the program has no such terms.
+  // The loss at the entering factors: sum of scalars, on measured steps; empty when the program has
+  // no such terms.
   std::vector<std::pair<int, double>> entering;
   double entering_constant = 0;
   bool entering_free = false;  // out of the step's own products
@@ -114,10 +119,16 @@ struct Layout {
   std::vector<std::string> remarks;  // said once in the log
 };
 
-// Program -> ops -> stages -> tiles and lanes. A function of shapes, storage, program, budgets and `force`, never of threads.
-Expected<Layout> make_layout(const Program::Body& program, Model& model, const PlanOptions& options);
+// Program -> ops -> stages -> tiles and lanes. A function of shapes, storage, program, budgets and
+// `force`, never of threads.
+Expected<Layout> make_layout(const Program::Body& program,
+                             Model& model,
+                             const PlanOptions& options);
 
 // Sizes the sweeps: tile rows, lanes, estimates.
-void size_stages(Layout& layout, const Model& model, const PlanOptions& options, int64_t element_bytes);
+void size_stages(Layout& layout,
+                 const Model& model,
+                 const PlanOptions& options,
+                 int64_t element_bytes);
 
 }  // namespace assay::graph

@@ -50,11 +50,15 @@ void Engine::finish_stage(int s) {
     int64_t bad = 0;
     for (int64_t i = 0; i < r.size; ++i) bad += std::isfinite(stage.root[r.first + i]) ? 0 : 1;
     if (bad > 0)
-      return fail(s, 0, Error(ASSAY_E_NUMERIC, "E0901", "a sum of `" + program->body().who + "` is not finite"));
+      return fail(
+          s, 0,
+          Error(ASSAY_E_NUMERIC, "E0901", "a sum of `" + program->body().who + "` is not finite"));
   }
 }
 
-void Engine::note_time(const std::string& name, int thread, std::chrono::steady_clock::time_point start) {
+void Engine::note_time(const std::string& name,
+                       int thread,
+                       std::chrono::steady_clock::time_point start) {
   const auto us = [this](std::chrono::steady_clock::time_point t) {
     return std::chrono::duration<double, std::micro>(t - born).count();
   };
@@ -73,7 +77,9 @@ struct Plan::Body {
 
 Plan::~Plan() = default;
 
-Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> program, Model& model, const PlanOptions& options) {
+Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> program,
+                                           Model& model,
+                                           const PlanOptions& options) {
   try {
     std::unique_ptr<Plan> plan(new Plan());
     plan->body_ = std::make_unique<Body>();
@@ -107,10 +113,17 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
           return a;
         };
         switch (b.decl.given) {
-          case ASSAY_ROW_WEIGHTS: body.given[0] = x.row_weights ? *x.row_weights : ones(x.rows); break;
-          case ASSAY_COL_WEIGHTS: body.given[1] = x.col_weights ? *x.col_weights : ones(x.cols); break;
-          case ASSAY_ROW_COUNTS: body.given[2] = data::row_counts(x); break;
-          default: body.given[3] = data::col_counts(x);
+          case ASSAY_ROW_WEIGHTS:
+            body.given[0] = x.row_weights ? *x.row_weights : ones(x.rows);
+            break;
+          case ASSAY_COL_WEIGHTS:
+            body.given[1] = x.col_weights ? *x.col_weights : ones(x.cols);
+            break;
+          case ASSAY_ROW_COUNTS:
+            body.given[2] = data::row_counts(x);
+            break;
+          default:
+            body.given[3] = data::col_counts(x);
         }
         e.frame.given[b.decl.given] = &body.given[b.decl.given];
       }
@@ -127,9 +140,10 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     double seconds = 0;
     for (const Stage& s : e.layout.stages) seconds += s.seconds;
     const int threads = options.arena ? options.arena->threads() : 1;
-    const bool graph = options.arena && options.force.ranks == 1 &&
-                       (options.force.run == Force::Run::kGraph ||
-                        (options.force.run == Force::Run::kAuto && threads > 1 && seconds >= kInlineSeconds));
+    const bool graph =
+        options.arena && options.force.ranks == 1 &&
+        (options.force.run == Force::Run::kGraph ||
+         (options.force.run == Force::Run::kAuto && threads > 1 && seconds >= kInlineSeconds));
     for (int i = 0; i < (graph ? threads : 1); ++i) {
       auto w = std::make_unique<Worker>();
       for (int side = 0; side < 3; ++side) w->ctx.penalties[side] = model.penalties[side].get();
@@ -146,7 +160,8 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     }
     return plan;
   } catch (const std::bad_alloc&) {
-    return Error(ASSAY_E_MEMORY, "E0902", "not enough memory for the plan of `" + program->body().who + "`");
+    return Error(ASSAY_E_MEMORY, "E0902",
+                 "not enough memory for the plan of `" + program->body().who + "`");
   } catch (const std::exception& error) {
     return Error(ASSAY_E_INTERNAL, "E0900", std::string("the planner failed: ") + error.what());
   }
@@ -191,10 +206,17 @@ Expected<Buffer> Plan::output(const std::string& name) const {
       for (int64_t c = 0; c < out.width; ++c) {
         const int64_t at = r * w.ld + c;
         switch (w.dtype) {
-          case ASSAY_F32: out.as<float>()[r * out.ld + c] = static_cast<const float*>(w.data)[at]; break;
-          case ASSAY_I32: out.as<int32_t>()[r * out.ld + c] = static_cast<const int32_t*>(w.data)[at]; break;
-          case ASSAY_I64: out.as<int64_t>()[r * out.ld + c] = static_cast<const int64_t*>(w.data)[at]; break;
-          default: out.as<double>()[r * out.ld + c] = static_cast<const double*>(w.data)[at];
+          case ASSAY_F32:
+            out.as<float>()[r * out.ld + c] = static_cast<const float*>(w.data)[at];
+            break;
+          case ASSAY_I32:
+            out.as<int32_t>()[r * out.ld + c] = static_cast<const int32_t*>(w.data)[at];
+            break;
+          case ASSAY_I64:
+            out.as<int64_t>()[r * out.ld + c] = static_cast<const int64_t*>(w.data)[at];
+            break;
+          default:
+            out.as<double>()[r * out.ld + c] = static_cast<const double*>(w.data)[at];
         }
       }
     return out;
@@ -217,7 +239,9 @@ Estimate Plan::estimate() const {
 
 int Plan::live_partials() const { return body_->executor ? body_->executor->live_partials() : 0; }
 
-std::string Plan::words() const { return describe(body_->engine.layout, *body_->engine.frame.model); }
+std::string Plan::words() const {
+  return describe(body_->engine.layout, *body_->engine.frame.model);
+}
 std::string Plan::dot() const { return draw(body_->engine.layout); }
 std::string Plan::chrome_trace() const { return trace_json(body_->engine.times); }
 

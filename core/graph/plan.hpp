@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Program and Plan: a step as declared, and as run. A plan is made once and run every iteration without allocation.
+// Program and Plan: a step as declared, and as run. A plan is made once and run every iteration
+// without allocation.
 #pragma once
 
 #include <atomic>
@@ -18,9 +19,13 @@ namespace assay::graph {
 // A checked program: buffers and lines in the order written.
 class Program {
  public:
-  // Calls build(builder, purpose) and checks the result. `who` names the plugin in messages. An empty program is fine.
+  // Calls build(builder, purpose) and checks the result. `who` names the plugin in messages. An
+  // empty program is fine.
   using Build = std::function<int32_t(assay_builder*)>;
-  static Expected<std::shared_ptr<const Program>> build(const Model& model, const std::string& who, void* self, const Build& fn);
+  static Expected<std::shared_ptr<const Program>> build(const Model& model,
+                                                        const std::string& who,
+                                                        void* self,
+                                                        const Build& fn);
   bool empty() const;
   ~Program();
 
@@ -58,18 +63,18 @@ struct Force {
 struct PlanOptions {
   std::shared_ptr<Arena> arena;  // null: serial
   kernels::Isa isa = kernels::Isa::kBaseline;
-  int32_t compute = ASSAY_NUM;   // NUM: the model's
+  int32_t compute = ASSAY_NUM;  // NUM: the model's
   Force force;
   const std::atomic<bool>* cancel = nullptr;
   const plugin::LogSink* log = nullptr;
-  bool timing = false;           // keep per-node times for chrome_trace
+  bool timing = false;  // keep per-node times for chrome_trace
 };
 
 struct StepResult {
   bool has_loss = false;
-  double loss = 0;               // at the factors that entered the step (measure = true only)
-  bool converged = false;        // the program reported it
-  bool has_objective = false;    // the program reported one itself
+  double loss = 0;             // at the factors that entered the step (measure = true only)
+  bool converged = false;      // the program reported it
+  bool has_objective = false;  // the program reported one itself
   double objective = 0;
   std::map<std::string, double> reports;
 };
@@ -81,19 +86,22 @@ struct Estimate {
 
 class Plan {
  public:
-  // Allocates what the program needs; STATE buffers are made in (or found in) model.state. model must outlive the plan.
-  static Expected<std::unique_ptr<Plan>> make(std::shared_ptr<const Program> program, Model& model, const PlanOptions& options);
+  // Allocates what the program needs; STATE buffers are made in (or found in) model.state. model
+  // must outlive the plan.
+  static Expected<std::unique_ptr<Plan>> make(std::shared_ptr<const Program> program,
+                                              Model& model,
+                                              const PlanOptions& options);
   ~Plan();
-  // One step. measure: also the loss at the entering factors. On error factors keep their last finite, feasible values
-  // (a block that failed is not committed).
+  // One step. measure: also the loss at the entering factors. On error factors keep their last
+  // finite, feasible values (a block that failed is not committed).
   Expected<StepResult> run(bool measure);
   // LOCAL and SUM buffers flagged OUTPUT, and STATE, after a run: copied out, or not found.
   Expected<Buffer> output(const std::string& name) const;
-  bool values_come_free() const;   // the loss falls out of the step's own products (squared)
+  bool values_come_free() const;  // the loss falls out of the step's own products (squared)
   Estimate estimate() const;
-  int live_partials() const;       // most partials of a sweep that ever lived at a time
-  std::string words() const;       // the plan for people
-  std::string dot() const;         // for Graphviz
+  int live_partials() const;  // most partials of a sweep that ever lived at a time
+  std::string words() const;  // the plan for people
+  std::string dot() const;    // for Graphviz
   std::string chrome_trace() const;
 
  private:

@@ -23,8 +23,8 @@ enum class LineKind { kTimes, kGram, kTerms, kEach, kReport };
 
 struct Line {
   LineKind kind = LineKind::kEach;
-  std::string name;            // for messages: "update_w", "times -> num_w"
-  int32_t axis = ASSAY_ONE;    // of the result
+  std::string name;          // for messages: "update_w", "times -> num_w"
+  int32_t axis = ASSAY_ONE;  // of the result
   assay_buf out = ASSAY_NO, left = ASSAY_NO, right = ASSAY_NO;
   uint32_t flags = 0;
   assay_terms terms{};
@@ -40,8 +40,9 @@ struct Program::Body {
   std::vector<Line> lines;
 };
 
-// The lines that still matter when some factors are frozen: writes to frozen factors are dropped, then lines nothing needs.
-// Roots: writes of unfrozen factors and of STATE, reports, OUTPUT buffers.
+// The lines that still matter when some factors are frozen: writes to frozen factors are dropped,
+// then lines nothing needs. Roots: writes of unfrozen factors and of STATE, reports, OUTPUT
+// buffers.
 std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3]);
 
 // Every buffer a line reads, and every buffer it writes.

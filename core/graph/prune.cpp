@@ -58,7 +58,8 @@ std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3])
     const int32_t side = program.buffers[static_cast<size_t>(b)].side;
     return side >= 0 && frozen[side];
   };
-  // Backwards to a fixed point: a buffer read early in a step may have been written late in the step before.
+  // Backwards to a fixed point: a buffer read early in a step may have been written late in the
+  // step before.
   bool changed = true;
   while (changed) {
     changed = false;
@@ -70,8 +71,8 @@ std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3])
       bool live = line.kind == LineKind::kReport;
       for (const assay_buf b : writes) {
         const BufferDecl& d = program.buffers[static_cast<size_t>(b)];
-        live = live || d.output || d.role == ASSAY_STATE || (d.role == ASSAY_FACTOR && !is_frozen(b)) ||
-               needed[static_cast<size_t>(b)];
+        live = live || d.output || d.role == ASSAY_STATE ||
+               (d.role == ASSAY_FACTOR && !is_frozen(b)) || needed[static_cast<size_t>(b)];
       }
       if (!live) continue;
       keep[i] = 1;

@@ -46,7 +46,8 @@ struct Engine {
   void note_time(const std::string& name, int thread, std::chrono::steady_clock::time_point start);
 };
 
-// Partials of one stage that are not the root: a pool that grows to what a run needs and then stays.
+// Partials of one stage that are not the root: a pool that grows to what a run needs and then
+// stays.
 class PartialPool {
  public:
   explicit PartialPool(int64_t doubles) : doubles_(doubles) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells ThreadSanitizer of the order a task graph gives: Debian's TBB is not instrumented, so a correct graph would look like
-// a race. Every declared edge is announced: its tail releases, its head acquires.
+// Tells ThreadSanitizer of the order a task graph gives: Debian's TBB is not instrumented, so a
+// correct graph would look like a race. Every declared edge is announced: its tail releases, its
+// head acquires.
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)

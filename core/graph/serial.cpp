@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executor of the calling thread: the same lanes and the same tree as the task graph, one after another. With ranks > 1
-// it plays MPI: each rank sums the largest whole subtrees of its lanes, and the tree goes on over what ranks hold.
+// The executor of the calling thread: the same lanes and the same tree as the task graph, one after
+// another. With ranks > 1 it plays MPI: each rank sums the largest whole subtrees of its lanes, and
+// the tree goes on over what ranks hold.
 #include <map>
 
 #include "core/graph/run.hpp"
@@ -12,7 +13,8 @@ namespace {
 class Serial final : public Executor {
  public:
   Serial(Engine& engine, int ranks) : engine_(engine), ranks_(ranks) {
-    for (const Stage& s : engine.layout.stages) pools_.push_back(std::make_unique<PartialPool>(s.partial));
+    for (const Stage& s : engine.layout.stages)
+      pools_.push_back(std::make_unique<PartialPool>(s.partial));
   }
 
   void run() override {
@@ -102,6 +104,8 @@ void PartialPool::give(double* p) {
   free_.push_back(p);
 }
 
-std::unique_ptr<Executor> make_serial(Engine& engine, int ranks) { return std::make_unique<Serial>(engine, ranks); }
+std::unique_ptr<Executor> make_serial(Engine& engine, int ranks) {
+  return std::make_unique<Serial>(engine, ranks);
+}
 
 }  // namespace assay::graph

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a sweep is cut: tile rows, lanes, and the estimate that decides between inline and the task graph. Constants of the
-// release, never of the machine, so that bits depend on shapes only.
+// How a sweep is cut: tile rows, lanes, and the estimate that decides between inline and the task
+// graph. Constants of the release, never of the machine, so that bits depend on shapes only.
 #include <algorithm>
 #include <bit>
 
@@ -10,12 +10,13 @@ namespace assay::graph {
 
 namespace {
 
-constexpr int64_t kTileBytes = 416 * 1024;      // X_t stays in a second-level cache between two products
+constexpr int64_t kTileBytes =
+    416 * 1024;  // X_t stays in a second-level cache between two products
 constexpr int64_t kSparseTileBytes = 256 * 1024;
-constexpr int64_t kMostTile = 256;              // rows; tile memory of LOCALs stays small
+constexpr int64_t kMostTile = 256;  // rows; tile memory of LOCALs stays small
 constexpr int kMostLanes = 256;
-constexpr double kLaneBytes = 32.0 * 1024 * 1024;  // all partials of one sweep together
-constexpr double kBandwidth = 40e9, kPeak = 100e9; // bytes/s and flop/s of the estimate
+constexpr double kLaneBytes = 32.0 * 1024 * 1024;   // all partials of one sweep together
+constexpr double kBandwidth = 40e9, kPeak = 100e9;  // bytes/s and flop/s of the estimate
 
 int64_t round8(int64_t v) { return std::max<int64_t>(8, v / 8 * 8); }
 
@@ -24,8 +25,10 @@ int64_t tile_length(const Stage& stage, const data::Data& x, int64_t element_byt
   int64_t tile = kMostTile;
   if (stage.reads_x) {
     if (x.sparse) {
-      const double per_line = static_cast<double>(x.csr.nnz) / static_cast<double>(std::max<int64_t>(1, stage.length));
-      tile = static_cast<int64_t>(static_cast<double>(kSparseTileBytes) / std::max(1.0, per_line * 12.0));
+      const double per_line =
+          static_cast<double>(x.csr.nnz) / static_cast<double>(std::max<int64_t>(1, stage.length));
+      tile = static_cast<int64_t>(static_cast<double>(kSparseTileBytes) /
+                                  std::max(1.0, per_line * 12.0));
     } else if (stage.axis == ASSAY_ROWS) {
       tile = kTileBytes / std::max<int64_t>(1, x.cols * element_bytes);
     } else {
@@ -39,7 +42,8 @@ int64_t tile_length(const Stage& stage, const data::Data& x, int64_t element_byt
 int lane_count(const Stage& stage, double x_bytes) {
   const double partial = 8.0 * static_cast<double>(stage.partial);
   const int64_t half = std::max<int64_t>(1, stage.tiles / 2);
-  auto lanes = static_cast<int>(std::bit_floor(static_cast<uint64_t>(std::min<int64_t>(half, kMostLanes))));
+  auto lanes =
+      static_cast<int>(std::bit_floor(static_cast<uint64_t>(std::min<int64_t>(half, kMostLanes))));
   const double budget = stage.reads_x ? std::min(kLaneBytes, x_bytes / 16) : kLaneBytes / 8;
   while (lanes > 4 && lanes * partial > budget) lanes /= 2;
   while (lanes > 1 && lanes * partial > kLaneBytes) lanes /= 2;
@@ -48,7 +52,10 @@ int lane_count(const Stage& stage, double x_bytes) {
 
 }  // namespace
 
-void size_stages(Layout& layout, const Model& model, const PlanOptions& options, int64_t element_bytes) {
+void size_stages(Layout& layout,
+                 const Model& model,
+                 const PlanOptions& options,
+                 int64_t element_bytes) {
   const data::Data& x = *model.x;
   for (Stage& stage : layout.stages) {
     if (stage.axis != ASSAY_ONE) {
@@ -60,7 +67,8 @@ void size_stages(Layout& layout, const Model& model, const PlanOptions& options,
     stage.x_bytes = stage.reads_x ? static_cast<double>(x.bytes()) : 0;
     stage.lanes = lane_count(stage, stage.x_bytes);
     if (options.force.lanes > 0)
-      stage.lanes = static_cast<int>(std::bit_floor(static_cast<uint64_t>(std::min(stage.tiles, options.force.lanes))));
+      stage.lanes = static_cast<int>(
+          std::bit_floor(static_cast<uint64_t>(std::min(stage.tiles, options.force.lanes))));
     for (const Op& op : stage.ops) stage.flops += op.flops;
     stage.seconds = std::max(stage.x_bytes / kBandwidth, stage.flops / kPeak);
   }

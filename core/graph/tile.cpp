@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile loop: every op of a sweep on every tile of a lane. X_t is loaded once (or read where it lies) and stays in cache
-// for all ops of the tile.
+// The tile loop: every op of a sweep on every tile of a lane. X_t is loaded once (or read where it
+// lies) and stays in cache for all ops of the tile.
 #include "core/graph/tile.hpp"
 
 #include <algorithm>
@@ -16,7 +16,9 @@ namespace {
 constexpr int64_t kPanelBytes = 256 * 1024;  // a chunk of rows of a strided panel
 
 template <class T>
-constexpr int32_t dtype_of() { return std::is_same_v<T, float> ? ASSAY_F32 : ASSAY_F64; }
+constexpr int32_t dtype_of() {
+  return std::is_same_v<T, float> ? ASSAY_F32 : ASSAY_F64;
+}
 
 template <class To, class From>
 void convert(const From* from, int64_t ld, int64_t rows, int64_t width, To* to, int64_t ldt) {
@@ -29,7 +31,8 @@ void convert(const From* from, int64_t ld, int64_t rows, int64_t width, To* to, 
 template <class T>
 class TypedLanes final : public Lanes {
  public:
-  explicit TypedLanes(Frame& frame) : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.model->x) {
+  explicit TypedLanes(Frame& frame)
+      : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.model->x) {
     if (frame.model->loss) loss_ = frame.model->loss->template functions<T>();
     squared_ = kernels::LossFunctions<T>{};
     squared_.tag = ASSAY_TAG_SQUARED;
@@ -47,7 +50,9 @@ class TypedLanes final : public Lanes {
       for (size_t b = 0; b < frame_.layout->buffers.size(); ++b) {
         PlanBuffer& p = frame_.layout->buffers[b];
         slice = std::max(slice, stage.tile * kernels::padded<T>(p.decl.width));
-        if (p.place != Place::kTile || p.first_stage != static_cast<int>(&stage - frame_.layout->stages.data())) continue;
+        if (p.place != Place::kTile ||
+            p.first_stage != static_cast<int>(&stage - frame_.layout->stages.data()))
+          continue;
         p.offset = per_row;
         per_row += p.ld;
       }
@@ -61,15 +66,19 @@ class TypedLanes final : public Lanes {
                                                    : chunk(stage) * kernels::padded<T>(stage.tile));
           loads = loads || op.densify || op.power != 1 || data::direct<T>(x_, 0, 0) == nullptr;
         }
-        slice = std::max(slice, (stage.axis == ASSAY_ROWS ? stage.tile : chunk(stage)) * width_pad(op));
+        slice =
+            std::max(slice, (stage.axis == ASSAY_ROWS ? stage.tile : chunk(stage)) * width_pad(op));
         if (op.kind == OpKind::kTerms) {
           const int64_t k = width(op.left);
           transposed = std::max(transposed, k * kernels::padded<T>(stage.tile));
-          scratch = std::max(scratch, sparse ? kernels::sparse_scratch<T>(k, longest_line()) : kernels::terms_scratch<T>(k));
+          scratch = std::max(scratch, sparse ? kernels::sparse_scratch<T>(k, longest_line())
+                                             : kernels::terms_scratch<T>(k));
         }
       }
     }
-    const auto bytes = [](int64_t n) { return AlignedArray<unsigned char>(n * static_cast<int64_t>(sizeof(T))); };
+    const auto bytes = [](int64_t n) {
+      return AlignedArray<unsigned char>(n * static_cast<int64_t>(sizeof(T)));
+    };
     if (loads) w.x = bytes(x);
     if (weighted_ && !x_.sparse) w.weights = bytes(x);
     if (powers) w.powers = bytes(x);
@@ -92,22 +101,26 @@ class TypedLanes final : public Lanes {
       auto* to = reinterpret_cast<T*>(image.bytes.data());
       if (image.transposed) {
         if (from.dtype == dtype_of<T>()) {
-          kernels_.image(b.decl.rows, b.decl.width, static_cast<const T*>(from.data), from.ld, to, image.ld);
+          kernels_.image(b.decl.rows, b.decl.width, static_cast<const T*>(from.data), from.ld, to,
+                         image.ld);
         } else {
           for (int64_t i = 0; i < b.decl.rows; ++i)
             for (int64_t a = 0; a < b.decl.width; ++a) to[a * image.ld + i] = element(from, i, a);
         }
       } else if (from.dtype == ASSAY_F32) {
-        convert(static_cast<const float*>(from.data), from.ld, b.decl.rows, b.decl.width, to, image.ld);
+        convert(static_cast<const float*>(from.data), from.ld, b.decl.rows, b.decl.width, to,
+                image.ld);
       } else {
-        convert(static_cast<const double*>(from.data), from.ld, b.decl.rows, b.decl.width, to, image.ld);
+        convert(static_cast<const double*>(from.data), from.ld, b.decl.rows, b.decl.width, to,
+                image.ld);
       }
     }
   }
 
   int32_t run(const Stage& stage, int lane, Worker& w, double* partial) const override {
     clear(stage, partial);
-    const int64_t begin = stage.tiles * lane / stage.lanes, end = stage.tiles * (lane + 1) / stage.lanes;
+    const int64_t begin = stage.tiles * lane / stage.lanes,
+                  end = stage.tiles * (lane + 1) / stage.lanes;
     for (int64_t t = begin; t < end; ++t) {
       Tile tile{&stage, &w, partial, t * stage.tile, 0, nullptr, 0, nullptr, 0};
       tile.count = std::min(stage.tile, stage.length - tile.first);
@@ -142,13 +155,15 @@ class TypedLanes final : public Lanes {
                                 : static_cast<T>(static_cast<const double*>(w.data)[i * w.ld + j]);
   }
   int64_t chunk(const Stage& stage) const {
-    return std::clamp<int64_t>(kPanelBytes / (stage.tile * static_cast<int64_t>(sizeof(T))) / 8 * 8, 8, 1024);
+    return std::clamp<int64_t>(kPanelBytes / (stage.tile * static_cast<int64_t>(sizeof(T))) / 8 * 8,
+                               8, 1024);
   }
   int64_t longest_line() const {
     int64_t longest = 0;
     for (const data::Lines* l : {&x_.csr, frame_.csc})
       if (l)
-        for (int64_t i = 0; i < l->lines; ++i) longest = std::max(longest, l->indptr[i + 1] - l->indptr[i]);
+        for (int64_t i = 0; i < l->lines; ++i)
+          longest = std::max(longest, l->indptr[i + 1] - l->indptr[i]);
     return longest;
   }
 
@@ -161,16 +176,20 @@ class TypedLanes final : public Lanes {
       if (dtype == dtype_of<T>() && p.ld % kernels::pad<T>() == 0) return -1;  // read where it lies
     }
     for (size_t i = 0; i < stage.images.size(); ++i)
-      if (stage.images[i].buffer == b && stage.images[i].transposed == transposed && stage.images[i].f64 == f64)
+      if (stage.images[i].buffer == b && stage.images[i].transposed == transposed &&
+          stage.images[i].f64 == f64)
         return static_cast<int>(i);
     Image image;
     image.buffer = b;
     image.transposed = transposed;
     image.f64 = f64;
     const int64_t rows = p.decl.rows, w = p.decl.width;
-    image.ld = f64 ? kernels::padded<double>(w) : transposed ? kernels::padded<T>(rows) : kernels::padded<T>(w);
-    image.bytes = AlignedArray<unsigned char>((transposed ? w : rows) * image.ld *
-                                              static_cast<int64_t>(f64 ? sizeof(double) : sizeof(T)));
+    image.ld = f64          ? kernels::padded<double>(w)
+               : transposed ? kernels::padded<T>(rows)
+                            : kernels::padded<T>(w);
+    image.bytes =
+        AlignedArray<unsigned char>((transposed ? w : rows) * image.ld *
+                                    static_cast<int64_t>(f64 ? sizeof(double) : sizeof(T)));
     stage.images.push_back(std::move(image));
     return static_cast<int>(stage.images.size()) - 1;
   }
@@ -178,22 +197,29 @@ class TypedLanes final : public Lanes {
   void plan_images() const {
     for (Stage& stage : frame_.layout->stages) {
       for (Op& op : stage.ops) {
-        const auto image = [&](int b) { return b >= 0 && buffer(b).decl.axis != op.axis ? add_image(stage, b, false, false) : -1; };
+        const auto image = [&](int b) {
+          return b >= 0 && buffer(b).decl.axis != op.axis ? add_image(stage, b, false, false) : -1;
+        };
         switch (op.kind) {
           case OpKind::kProduct:
-          case OpKind::kSmall: op.right_image = image(op.right); break;
+          case OpKind::kSmall:
+            op.right_image = image(op.right);
+            break;
           case OpKind::kTerms:
             op.left_image = image(op.left);
             op.right_image = image(op.right);
-            if ((!x_.sparse || op.densify) && op.axis == ASSAY_ROWS) op.transposed_image = add_image(stage, op.right, true, false);
+            if ((!x_.sparse || op.densify) && op.axis == ASSAY_ROWS)
+              op.transposed_image = add_image(stage, op.right, true, false);
             break;
           case OpKind::kEach:
             for (const assay_arg& a : op.line.args)
-              if (buffer(a.buffer).decl.axis != op.axis && buffer(a.buffer).place == Place::kModel &&
+              if (buffer(a.buffer).decl.axis != op.axis &&
+                  buffer(a.buffer).place == Place::kModel &&
                   buffer(a.buffer).model->dtype == ASSAY_F32)
                 add_image(stage, a.buffer, false, true);
             break;
-          default: break;
+          default:
+            break;
         }
       }
     }
@@ -218,10 +244,12 @@ class TypedLanes final : public Lanes {
     return static_cast<double*>(const_cast<void*>(w.data)) + t.first * w.ld;
   }
 
-  // The tile's slice of an own-axis operand in T; converted into worker memory `slot` where it is stored otherwise.
+  // The tile's slice of an own-axis operand in T; converted into worker memory `slot` where it is
+  // stored otherwise.
   const T* slice(const Tile& t, int b, int slot, int64_t& ld) const {
     const PlanBuffer& p = buffer(b);
-    Whole w = p.place == Place::kTile ? Whole{tile_memory(t, b), ASSAY_F64, p.ld} : whole(frame_, b);
+    Whole w =
+        p.place == Place::kTile ? Whole{tile_memory(t, b), ASSAY_F64, p.ld} : whole(frame_, b);
     const int64_t first = p.place == Place::kTile ? 0 : t.first;
     if (w.dtype == dtype_of<T>() && w.ld % kernels::pad<T>() == 0) {
       ld = w.ld;
@@ -230,13 +258,16 @@ class TypedLanes final : public Lanes {
     ld = kernels::padded<T>(p.decl.width);
     T* to = reinterpret_cast<T*>(t.w->slice[slot].data());
     if (w.dtype == ASSAY_F32)
-      convert(static_cast<const float*>(w.data) + first * w.ld, w.ld, t.count, p.decl.width, to, ld);
+      convert(static_cast<const float*>(w.data) + first * w.ld, w.ld, t.count, p.decl.width, to,
+              ld);
     else
-      convert(static_cast<const double*>(w.data) + first * w.ld, w.ld, t.count, p.decl.width, to, ld);
+      convert(static_cast<const double*>(w.data) + first * w.ld, w.ld, t.count, p.decl.width, to,
+              ld);
     return to;
   }
 
-  // Where a kernel writes T rows for an own-axis result: the result itself for double, else worker memory to be widened.
+  // Where a kernel writes T rows for an own-axis result: the result itself for double, else worker
+  // memory to be widened.
   T* result(const Tile& t, int b, int slot, int64_t& ld) const {
     const PlanBuffer& p = buffer(b);
     if constexpr (std::is_same_v<T, double>) {
@@ -253,7 +284,8 @@ class TypedLanes final : public Lanes {
       const PlanBuffer& p = buffer(b);
       for (int64_t i = 0; i < t.count; ++i)
         for (int64_t j = 0; j < p.decl.width; ++j)
-          to[i * p.ld + j] = (accumulate ? to[i * p.ld + j] : 0.0) + static_cast<double>(from[i * ld + j]);
+          to[i * p.ld + j] =
+              (accumulate ? to[i * p.ld + j] : 0.0) + static_cast<double>(from[i * ld + j]);
     } else {
       (void)t, (void)b, (void)from, (void)ld, (void)accumulate;
     }
@@ -268,7 +300,8 @@ class TypedLanes final : public Lanes {
 
   // ---- X ----
 
-  void load_rows(Tile& t, bool direct) const {  // ROWS sweep: rows first .. first + count, all columns
+  void load_rows(Tile& t,
+                 bool direct) const {  // ROWS sweep: rows first .. first + count, all columns
     if (t.x) return;
     if (direct) {
       if (const T* p = data::direct<T>(x_, t.first, 0)) {
@@ -289,7 +322,14 @@ class TypedLanes final : public Lanes {
     data::load_weights<T>(x_, t.first, t.count, 0, x_.cols, to, t.ldw);
     t.weights = to;
   }
-  const T* powered(const Tile& t, const T* x, int64_t& ldx, int64_t r0, int64_t rows, int64_t c0, int64_t cols, int power) const {
+  const T* powered(const Tile& t,
+                   const T* x,
+                   int64_t& ldx,
+                   int64_t r0,
+                   int64_t rows,
+                   int64_t c0,
+                   int64_t cols,
+                   int power) const {
     if (power == 1) return x;
     T* to = reinterpret_cast<T*>(t.w->powers.data());
     const int64_t ld = kernels::padded<T>(cols);
@@ -322,26 +362,43 @@ class TypedLanes final : public Lanes {
   int32_t run_op(const Op& op, Tile& t) const {
     switch (op.kind) {
       case OpKind::kProduct:
-        if (x_.sparse && !op.densify) sparse_product(op, t);
-        else if (op.axis == ASSAY_ROWS) row_product(op, t);
-        else panel_product(op, t);
+        if (x_.sparse && !op.densify)
+          sparse_product(op, t);
+        else if (op.axis == ASSAY_ROWS)
+          row_product(op, t);
+        else
+          panel_product(op, t);
         return ASSAY_OK;
       case OpKind::kTerms:
         if (x_.sparse && !op.densify) return sparse_terms(op, t);
         return op.axis == ASSAY_ROWS ? row_terms(op, t) : panel_terms(op, t);
-      case OpKind::kSmall: small(op, t); return ASSAY_OK;
-      case OpKind::kFill: fill(op, t); return ASSAY_OK;
-      case OpKind::kGram: gram(op, t); return ASSAY_OK;
-      case OpKind::kColSum: colsum(op, t); return ASSAY_OK;
-      case OpKind::kDot: dot(op, t); return ASSAY_OK;
-      case OpKind::kSubtract: subtract(op, t); return ASSAY_OK;
+      case OpKind::kSmall:
+        small(op, t);
+        return ASSAY_OK;
+      case OpKind::kFill:
+        fill(op, t);
+        return ASSAY_OK;
+      case OpKind::kGram:
+        gram(op, t);
+        return ASSAY_OK;
+      case OpKind::kColSum:
+        colsum(op, t);
+        return ASSAY_OK;
+      case OpKind::kDot:
+        dot(op, t);
+        return ASSAY_OK;
+      case OpKind::kSubtract:
+        subtract(op, t);
+        return ASSAY_OK;
       case OpKind::kCombine: {
         double sum = op.constant;
-        for (const auto& [b, c] : op.inputs) sum += c * *static_cast<const double*>(whole(frame_, b).data);
+        for (const auto& [b, c] : op.inputs)
+          sum += c * *static_cast<const double*>(whole(frame_, b).data);
         *static_cast<double*>(const_cast<void*>(whole(frame_, op.out0).data)) = sum;
         return ASSAY_OK;
       }
-      case OpKind::kEach: return run_each({&frame_, t.stage, &op, t.w, t.partial, t.first, t.count});
+      case OpKind::kEach:
+        return run_each({&frame_, t.stage, &op, t.w, t.partial, t.first, t.count});
     }
     return ASSAY_E_INTERNAL;
   }
@@ -353,14 +410,15 @@ class TypedLanes final : public Lanes {
     int64_t ld = 0;
     if (op.carried) {
       const T* a = slice(t, op.right, 0, ld);
-      kernels_.cols_product(t.count, x_.cols, x, ldx, a, ld, kernels::padded<T>(width(op.right)), statistic(t, op.out0),
-                            buffer(op.out0).ld);
+      kernels_.cols_product(t.count, x_.cols, x, ldx, a, ld, kernels::padded<T>(width(op.right)),
+                            statistic(t, op.out0), buffer(op.out0).ld);
       return;
     }
     const T* b = whole_operand(*t.stage, op.right, op.right_image, ld);
     int64_t ldo = 0;
     T* out = result(t, op.out0, 0, ldo);
-    kernels_.rows_product(t.count, x_.cols, x, ldx, b, ld, kernels::padded<T>(width(op.right)), out, ldo, false);
+    kernels_.rows_product(t.count, x_.cols, x, ldx, b, ld, kernels::padded<T>(width(op.right)), out,
+                          ldo, false);
     settle(t, op.out0, out, ldo, false);
   }
 
@@ -374,7 +432,8 @@ class TypedLanes final : public Lanes {
       x = powered(t, x, ldx, r, rows, t.first, t.count, op.power);
       if (!op.carried) {
         const T* a = whole_operand(*t.stage, op.right, op.right_image, ld);
-        kernels_.cols_product(rows, t.count, x, ldx, a + r * ld, ld, k, tile_memory(t, op.out0), buffer(op.out0).ld);
+        kernels_.cols_product(rows, t.count, x, ldx, a + r * ld, ld, k, tile_memory(t, op.out0),
+                              buffer(op.out0).ld);
       } else {
         const T* b = slice(t, op.right, 0, ld);
         add_rows(t, op.out0, r, rows, k, [&](T* out, int64_t ldo, bool accumulate) {
@@ -394,7 +453,8 @@ class TypedLanes final : public Lanes {
       T* out = reinterpret_cast<T*>(t.w->result[0].data());
       fn(out, k, false);
       for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < k; ++j) to[i * buffer(b).ld + j] += static_cast<double>(out[i * k + j]);
+        for (int64_t j = 0; j < k; ++j)
+          to[i * buffer(b).ld + j] += static_cast<double>(out[i * k + j]);
     }
   }
 
@@ -406,13 +466,15 @@ class TypedLanes final : public Lanes {
     int64_t ldf = 0, ldg = 0, ldo = 0;
     const T* f = slice(t, op.left, 0, ldf);
     const T* g = whole_operand(*t.stage, op.right, op.right_image, ldg);
-    const bool in_place = std::is_same_v<T, double> && !op.accumulate && op.scale == 1 && op.weight < 0;
+    const bool in_place =
+        std::is_same_v<T, double> && !op.accumulate && op.scale == 1 && op.weight < 0;
     T* out = result(t, op.out0, 0, ldo);
     if (!in_place) {
       out = reinterpret_cast<T*>(t.w->result[0].data());
       ldo = kernels::padded<T>(width(op.out0));
     }
-    kernels_.rows_product(t.count, width(op.left), f, ldf, g, ldg, kernels::padded<T>(width(op.out0)), out, ldo, false);
+    kernels_.rows_product(t.count, width(op.left), f, ldf, g, ldg,
+                          kernels::padded<T>(width(op.out0)), out, ldo, false);
     if (in_place) return;
     double* to = tile_memory(t, op.out0);
     const double* weights = op.weight >= 0 ? host_weights(op.axis) : nullptr;
@@ -420,7 +482,8 @@ class TypedLanes final : public Lanes {
     for (int64_t i = 0; i < t.count; ++i) {
       const double s = op.scale * (weights ? weights[t.first + i] : 1.0);
       for (int64_t j = 0; j < width(op.out0); ++j)
-        to[i * ld + j] = (op.accumulate ? to[i * ld + j] : 0.0) + s * static_cast<double>(out[i * ldo + j]);
+        to[i * ld + j] =
+            (op.accumulate ? to[i * ld + j] : 0.0) + s * static_cast<double>(out[i * ldo + j]);
     }
   }
 
@@ -431,7 +494,8 @@ class TypedLanes final : public Lanes {
     const int64_t ld = buffer(op.out0).ld;
     for (int64_t i = 0; i < t.count; ++i) {
       const double s = op.scale * (weights ? weights[t.first + i] : 1.0);
-      for (int64_t j = 0; j < width(op.out0); ++j) to[i * ld + j] = (op.accumulate ? to[i * ld + j] : 0.0) + s * v[j];
+      for (int64_t j = 0; j < width(op.out0); ++j)
+        to[i * ld + j] = (op.accumulate ? to[i * ld + j] : 0.0) + s * v[j];
     }
   }
 
@@ -445,12 +509,14 @@ class TypedLanes final : public Lanes {
       T* scaled = reinterpret_cast<T*>(t.w->slice[2].data());
       const int64_t ld = kernels::padded<T>(width(op.left));
       for (int64_t i = 0; i < t.count; ++i)
-        for (int64_t j = 0; j < ld; ++j) scaled[i * ld + j] = j < width(op.left) ? a[i * lda + j] * static_cast<T>(w[t.first + i]) : T(0);
+        for (int64_t j = 0; j < ld; ++j)
+          scaled[i * ld + j] =
+              j < width(op.left) ? a[i * lda + j] * static_cast<T>(w[t.first + i]) : T(0);
       a = scaled;
       lda = ld;
     }
-    kernels_.gram(t.count, a, lda, width(op.left), b, ldb, kernels::padded<T>(width(op.right)), statistic(t, op.out0),
-                  buffer(op.out0).ld);
+    kernels_.gram(t.count, a, lda, width(op.left), b, ldb, kernels::padded<T>(width(op.right)),
+                  statistic(t, op.out0), buffer(op.out0).ld);
   }
 
   void colsum(const Op& op, Tile& t) const {
@@ -588,7 +654,8 @@ class TypedLanes final : public Lanes {
             if (outs[i] < 0) continue;
             double* to = statistic(t, outs[i]) + r * buffer(outs[i]).ld;
             for (int64_t a = 0; a < k.rows; ++a)
-              for (int64_t j = 0; j < k.ldrow; ++j) to[a * buffer(outs[i]).ld + j] += static_cast<double>((*rows[i])[a * k.ldrow + j]);
+              for (int64_t j = 0; j < k.ldrow; ++j)
+                to[a * buffer(outs[i]).ld + j] += static_cast<double>((*rows[i])[a * k.ldrow + j]);
           }
         }
         continue;
@@ -673,10 +740,15 @@ class TypedLanes final : public Lanes {
 Whole whole(const Frame& frame, int b) {
   const PlanBuffer& p = frame.layout->buffers[static_cast<size_t>(b)];
   switch (p.place) {
-    case Place::kModel: return {p.model->bytes.data(), p.model->dtype, p.model->ld};
-    case Place::kGiven: return {frame.given[p.decl.given]->data(), ASSAY_F64, 1};
-    case Place::kStat: return {frame.layout->stages[static_cast<size_t>(p.stage)].root.data() + p.offset, ASSAY_F64, p.ld};
-    default: return {p.stored.bytes.data(), p.stored.dtype, p.stored.ld};
+    case Place::kModel:
+      return {p.model->bytes.data(), p.model->dtype, p.model->ld};
+    case Place::kGiven:
+      return {frame.given[p.decl.given]->data(), ASSAY_F64, 1};
+    case Place::kStat:
+      return {frame.layout->stages[static_cast<size_t>(p.stage)].root.data() + p.offset, ASSAY_F64,
+              p.ld};
+    default:
+      return {p.stored.bytes.data(), p.stored.dtype, p.stored.ld};
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One lane of one sweep: its tiles in order, every op on each, sums into the lane's partial. Runs on any worker.
+// One lane of one sweep: its tiles in order, every op on each, sums into the lane's partial. Runs
+// on any worker.
 #pragma once
 
 #include <memory>
@@ -38,7 +39,8 @@ class Lanes {
   virtual void size(Worker& worker) const = 0;
   // Refreshes the images of whole operands.
   virtual void start(Stage& stage) const = 0;
-  // Zeroes partial and runs the lane into it. 0 or the status of what failed; the reason is in worker.ctx.
+  // Zeroes partial and runs the lane into it. 0 or the status of what failed; the reason is in
+  // worker.ctx.
   virtual int32_t run(const Stage& stage, int lane, Worker& worker, double* partial) const = 0;
 };
 

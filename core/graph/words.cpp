@@ -8,7 +8,9 @@ namespace assay::graph {
 
 namespace {
 
-const char* axis_name(int32_t axis) { return axis == ASSAY_ROWS ? "rows" : axis == ASSAY_COLS ? "columns" : "one"; }
+const char* axis_name(int32_t axis) {
+  return axis == ASSAY_ROWS ? "rows" : axis == ASSAY_COLS ? "columns" : "one";
+}
 
 std::string names_of(const Layout& layout, const Op& op) {
   std::string out;
@@ -46,23 +48,25 @@ std::string describe(const Layout& layout, const Model& model) {
     if (s.axis == ASSAY_ONE) {
       out += fmt::format("{}. once\n", sweep);
     } else {
-      out += fmt::format("{}. sweep over {} {}: {} tiles of {} in {} lanes", sweep, s.length, axis_name(s.axis), s.tiles, s.tile,
-                         s.lanes);
+      out += fmt::format("{}. sweep over {} {}: {} tiles of {} in {} lanes", sweep, s.length,
+                         axis_name(s.axis), s.tiles, s.tile, s.lanes);
       if (s.reads_x) out += fmt::format(", reads X ({})", bytes_text(s.x_bytes));
-      if (s.partial > 0) out += fmt::format(", {} of sums a lane", bytes_text(8.0 * static_cast<double>(s.partial)));
+      if (s.partial > 0)
+        out += fmt::format(", {} of sums a lane", bytes_text(8.0 * static_cast<double>(s.partial)));
       out += '\n';
     }
     for (const Op& op : s.ops) {
       const std::string made = names_of(layout, op);
-      out += fmt::format("   {}{}{}{}{}\n", op.name, made.empty() ? "" : " -> ", made, op.carried ? " (carried)" : "",
+      out += fmt::format("   {}{}{}{}{}\n", op.name, made.empty() ? "" : " -> ", made,
+                         op.carried ? " (carried)" : "",
                          op.only_measured && op.kind != OpKind::kTerms ? " (measured steps)" : "");
     }
     bytes += s.x_bytes;
     flops += s.flops;
   }
   for (const std::string& r : layout.remarks) out += "note: " + r + "\n";
-  out += fmt::format("a step reads {} of X ({} as stored) and does {:.3g} flops\n", bytes_text(bytes),
-                     bytes_text(static_cast<double>(model.x->bytes())), flops);
+  out += fmt::format("a step reads {} of X ({} as stored) and does {:.3g} flops\n",
+                     bytes_text(bytes), bytes_text(static_cast<double>(model.x->bytes())), flops);
   return out;
 }
 
@@ -70,7 +74,9 @@ std::string draw(const Layout& layout) {
   std::string out = "digraph plan {\n  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (size_t i = 0; i < layout.stages.size(); ++i) {
     const Stage& s = layout.stages[i];
-    std::string label = s.axis == ASSAY_ONE ? "once" : fmt::format("sweep over {}{}", axis_name(s.axis), s.reads_x ? ", reads X" : "");
+    std::string label = s.axis == ASSAY_ONE ? "once"
+                                            : fmt::format("sweep over {}{}", axis_name(s.axis),
+                                                          s.reads_x ? ", reads X" : "");
     for (const Op& op : s.ops) label += "\\l" + escape(op.name) + (op.carried ? " (carried)" : "");
     out += fmt::format("  s{} [label=\"{}\\l\"];\n", i, label);
     if (i > 0) out += fmt::format("  s{} -> s{};\n", i - 1, i);
@@ -81,8 +87,10 @@ std::string draw(const Layout& layout) {
 std::string trace_json(const std::vector<NodeTime>& times) {
   std::string out = "{\"traceEvents\":[";
   for (size_t i = 0; i < times.size(); ++i)
-    out += fmt::format("{}{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f}}}", i ? ",\n" : "\n",
-                       escape(times[i].name), times[i].thread, times[i].start, times[i].end - times[i].start);
+    out += fmt::format(
+        "{}{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f}}}",
+        i ? ",\n" : "\n", escape(times[i].name), times[i].thread, times[i].start,
+        times[i].end - times[i].start);
   return out + "\n]}\n";
 }
 

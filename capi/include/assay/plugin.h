@@ -22,8 +22,8 @@ extern "C" {
 #define ASSAY_TYPEOF_(p) __typeof__(*(p))
 
 /* Compiles a hot loop once per vector extension and picks at load time; nothing where the compiler cannot. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define ASSAY_SIMD __attribute__((target_clones("avx512f", "avx2,fma", "default")))
 #else
 #define ASSAY_SIMD
@@ -31,14 +31,23 @@ extern "C" {
 
 #define ASSAY_EXPORT __attribute__((visibility("default")))
 
-typedef struct assay_ctx assay_ctx;         /* the call in progress: error slot, scratch, penalties */
+typedef struct assay_ctx assay_ctx; /* the call in progress: error slot, scratch, penalties */
 typedef struct assay_options assay_options; /* a plugin's parsed options */
 typedef struct assay_builder assay_builder;
-typedef int32_t assay_buf; /* id of a buffer of a program; negative: an error that status() explains */
+typedef int32_t
+    assay_buf; /* id of a buffer of a program; negative: an error that status() explains */
 
 /* ---- Options: the only description of an option; parsing, messages, schema and docs come from it ---- */
 
-enum { ASSAY_OPT_INT, ASSAY_OPT_FLOAT, ASSAY_OPT_BOOL, ASSAY_OPT_STRING, ASSAY_OPT_ENUM, ASSAY_OPT_LIST, ASSAY_OPT_PATH };
+enum {
+  ASSAY_OPT_INT,
+  ASSAY_OPT_FLOAT,
+  ASSAY_OPT_BOOL,
+  ASSAY_OPT_STRING,
+  ASSAY_OPT_ENUM,
+  ASSAY_OPT_LIST,
+  ASSAY_OPT_PATH
+};
 enum {
   ASSAY_OPT_REQUIRED = 1,
   ASSAY_OPT_LO_OPEN = 2, /* the lower end itself is not allowed */
@@ -49,15 +58,21 @@ typedef struct assay_option {
   const char *doc;  /* one line */
   int32_t type;     /* ASSAY_OPT_...; LIST is a list of numbers; PATH is relative to the spec */
   uint32_t flags;
-  double def, lo, hi;        /* INT, FLOAT, BOOL (0 or 1), and each number of a LIST: default and range */
+  double def, lo, hi; /* INT, FLOAT, BOOL (0 or 1), and each number of a LIST: default and range */
   const char *def_text;      /* STRING, ENUM, PATH: default, NULL for none */
   const char *const *values; /* ENUM: allowed words, NULL-terminated */
-} assay_option; /* tables end with an entry whose name is NULL */
+} assay_option;              /* tables end with an entry whose name is NULL */
 
 /* ---- The host ---- */
 
 enum { ASSAY_LOG_DEBUG, ASSAY_LOG_INFO, ASSAY_LOG_WARNING };
-enum { ASSAY_DETAIL_PLACE, ASSAY_DETAIL_FOUND, ASSAY_DETAIL_EXPECTED, ASSAY_DETAIL_HELP, ASSAY_DETAIL_NOTE };
+enum {
+  ASSAY_DETAIL_PLACE,
+  ASSAY_DETAIL_FOUND,
+  ASSAY_DETAIL_EXPECTED,
+  ASSAY_DETAIL_HELP,
+  ASSAY_DETAIL_NOTE
+};
 
 typedef struct assay_host {
   uint32_t struct_size, flags;
@@ -131,8 +146,9 @@ typedef struct assay_rng {
 typedef struct assay_la {
   uint32_t struct_size, flags;
   /* C (m x n) = alpha op(A) op(B) + beta C, inner dimension k; ta, tb: 1 transposes. */
-  int32_t (*gemm)(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t lda,
-                  const double *b, int64_t ldb, double beta, double *c, int64_t ldc);
+  int32_t (*gemm)(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, double alpha,
+                  const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
+                  double *c, int64_t ldc);
   /* Lower Cholesky factor of A (n x n) in place; the upper triangle is set to zero. */
   int32_t (*potrf)(int64_t n, double *a, int64_t lda);
   /* Solves L L' X = B in place of B (n x m), L from potrf. */
@@ -142,7 +158,8 @@ typedef struct assay_la {
   /* A (n x n, symmetric) = V diag(w) V', w ascending, columns of V in place of A. */
   int32_t (*eigh)(int64_t n, double *a, int64_t lda, double *w);
   /* A (m x n) = U diag(s) V', s descending; U m x r, vt r x n, r = min(m, n). A is destroyed. */
-  int32_t (*svd)(int64_t m, int64_t n, double *a, int64_t lda, double *u, int64_t ldu, double *s, double *vt, int64_t ldvt);
+  int32_t (*svd)(int64_t m, int64_t n, double *a, int64_t lda, double *u, int64_t ldu, double *s,
+                 double *vt, int64_t ldvt);
   /* A (m x n, m >= n) = Q R; Q in place of A, R n x n upper with a non-negative diagonal. */
   int32_t (*qr)(int64_t m, int64_t n, double *a, int64_t lda, double *r, int64_t ldr);
 } assay_la;
@@ -151,8 +168,10 @@ typedef struct assay_la {
    F, num, den, grad are blocks of equal shape, rows of the factor. [worker] */
 typedef struct assay_penalty_calls {
   uint32_t struct_size, flags;
-  int32_t (*mu)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *num, assay_view *den);
-  int32_t (*quad)(assay_ctx *ctx, int32_t side, const assay_view *F, double *diag, double *lin, double *lower, double *upper);
+  int32_t (*mu)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *num,
+                assay_view *den);
+  int32_t (*quad)(assay_ctx *ctx, int32_t side, const assay_view *F, double *diag, double *lin,
+                  double *lower, double *upper);
   int32_t (*prox)(assay_ctx *ctx, int32_t side, assay_view *F, double step);
   int32_t (*grad)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *grad);
   int32_t (*value)(assay_ctx *ctx, int32_t side, const assay_view *F, double *out);
@@ -162,9 +181,11 @@ typedef struct assay_penalty_calls {
 typedef struct assay_files {
   uint32_t struct_size, flags;
   /* Shape of array `name` (NULL for a file of one array). */
-  int32_t (*shape)(assay_ctx *ctx, const char *path, const char *name, int64_t *rows, int64_t *cols);
+  int32_t (*shape)(assay_ctx *ctx, const char *path, const char *name, int64_t *rows,
+                   int64_t *cols);
   /* Reads it as float64, row-major, rows x cols elements. */
-  int32_t (*load)(assay_ctx *ctx, const char *path, const char *name, int64_t rows, int64_t cols, double *out);
+  int32_t (*load)(assay_ctx *ctx, const char *path, const char *name, int64_t rows, int64_t cols,
+                  double *out);
 } assay_files;
 
 /* ---- The step program ---- */
@@ -175,9 +196,12 @@ enum { ASSAY_IN = 1, ASSAY_OUT = 2, ASSAY_INOUT = 3, ASSAY_ADD = 4, ASSAY_BY_COM
 enum { ASSAY_PREPARE, ASSAY_STEP, ASSAY_FINISH, ASSAY_INIT, ASSAY_MEASURE, ASSAY_FIT };
 enum { ASSAY_GRAD, ASSAY_MU, ASSAY_VALUE, ASSAY_NEWTON };
 enum { ASSAY_X = -2, ASSAY_NO = -1 };
-enum { ASSAY_SQUARE = 1, ASSAY_PATTERN = 2 };         /* times: entries of X squared; 1 for each observed entry */
-enum { ASSAY_TERMS_SQUARED = 1 };                      /* terms: the squared loss instead of the model's */
-enum { ASSAY_BUFFER_OUTPUT = 1 };                      /* buffer: part of the result under its name */
+enum {
+  ASSAY_SQUARE = 1,
+  ASSAY_PATTERN = 2
+};                                /* times: entries of X squared; 1 for each observed entry */
+enum { ASSAY_TERMS_SQUARED = 1 }; /* terms: the squared loss instead of the model's */
+enum { ASSAY_BUFFER_OUTPUT = 1 }; /* buffer: part of the result under its name */
 /* Read-only buffers the host keeps: weights of rows and columns (1 where none are given), weight of the observed entries
    per row and per column. */
 enum { ASSAY_ROW_WEIGHTS, ASSAY_COL_WEIGHTS, ASSAY_ROW_COUNTS, ASSAY_COL_COUNTS };
@@ -204,7 +228,10 @@ typedef struct assay_buffer {
   int64_t rows, width;         /* rows: for ONE only; width 0: the model's rank */
 } assay_buffer;
 
-typedef struct assay_arg { assay_buf buffer; int32_t access; } assay_arg;
+typedef struct assay_arg {
+  assay_buf buffer;
+  int32_t access;
+} assay_arg;
 
 typedef struct assay_each {
   uint32_t struct_size, flags;
@@ -219,8 +246,9 @@ typedef struct assay_terms {
   uint32_t struct_size, flags;
   int32_t what, axis;
   assay_buf left, right; /* on ROWS and on COLS: M = left right' */
-  assay_buf out0, out1;  /* on axis: MU num, den; GRAD gradient, ASSAY_NO; NEWTON gradient, curvature; VALUE ASSAY_NO twice */
-  assay_buf value;       /* ONE 1 x 1 SUM: the loss at M; or ASSAY_NO */
+  assay_buf out0,
+      out1; /* on axis: MU num, den; GRAD gradient, ASSAY_NO; NEWTON gradient, curvature; VALUE ASSAY_NO twice */
+  assay_buf value; /* ONE 1 x 1 SUM: the loss at M; or ASSAY_NO */
   int32_t reserved;
 } assay_terms;
 
@@ -235,7 +263,8 @@ struct assay_builder {
   assay_buf (*given)(assay_builder *b, int32_t which);
   /* left = ASSAY_X: out[ROWS] = X right[COLS], or out[COLS] = X' right[ROWS]; left a ROWS or COLS buffer and right ONE
      (k x k'): a small product. flags ASSAY_SQUARE, ASSAY_PATTERN. Sees the data view: hidden entries are 0. */
-  int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right, uint32_t flags);
+  int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right,
+                   uint32_t flags);
   /* out[ONE] SUM = a' b over their common axis. */
   int32_t (*gram)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right);
   /* The loss at M = left right' over observed entries, times weights, contracted with the other factor. */
@@ -251,8 +280,17 @@ struct assay_builder {
 /* ---- Kinds ---- */
 
 /* Tags are formulas any loss may declare, so that the host may use a fused kernel; they are checked against the functions. */
-enum { ASSAY_TAG_NONE, ASSAY_TAG_SQUARED, ASSAY_TAG_KL, ASSAY_TAG_IS, ASSAY_TAG_BETA, ASSAY_TAG_HUBER, ASSAY_TAG_LOGISTIC,
-       ASSAY_TAG_POISSON_LOG, ASSAY_TAG_L1 };
+enum {
+  ASSAY_TAG_NONE,
+  ASSAY_TAG_SQUARED,
+  ASSAY_TAG_KL,
+  ASSAY_TAG_IS,
+  ASSAY_TAG_BETA,
+  ASSAY_TAG_HUBER,
+  ASSAY_TAG_LOGISTIC,
+  ASSAY_TAG_POISSON_LOG,
+  ASSAY_TAG_L1
+};
 /* Loss at x = 0 as a function of m: not offered, a m, a m^2. */
 enum { ASSAY_ZERO_NONE, ASSAY_ZERO_LINEAR, ASSAY_ZERO_QUADRATIC };
 enum {
@@ -261,7 +299,8 @@ enum {
   ASSAY_LOSS_X_HI_OPEN = 4,
   ASSAY_LOSS_M_LO_OPEN = 8,
   ASSAY_LOSS_M_HI_OPEN = 16,
-  ASSAY_LOSS_CURVATURE_MAJORISES = 32 /* curvature() bounds the second derivative's parabola on the whole domain */
+  ASSAY_LOSS_CURVATURE_MAJORISES =
+      32 /* curvature() bounds the second derivative's parabola on the whole domain */
 };
 typedef struct assay_loss_facts {
   uint32_t struct_size, flags;
@@ -278,20 +317,30 @@ typedef struct assay_loss_facts {
    there); no weights: the host multiplies them in. Arrays do not overlap. Functions of spans are [worker]. */
 typedef struct assay_loss {
   uint32_t struct_size, flags;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options, void **self); /* or NULL */
-  void (*destroy)(void *self);                                                                          /* or NULL */
-  int32_t (*describe)(void *self, assay_loss_facts *out); /* struct_size is set by the host; fields start as 0 */
-  int32_t (*value)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
-  int32_t (*grad)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options,
+                    void **self); /* or NULL */
+  void (*destroy)(void *self);    /* or NULL */
+  int32_t (*describe)(
+      void *self, assay_loss_facts *out); /* struct_size is set by the host; fields start as 0 */
+  int32_t (*value)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m,
+                   double *out);
+  int32_t (*grad)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m,
+                  double *out);
   /* Optional. num, den >= 0 with grad = den - num. */
-  int32_t (*mu_split)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m, double *num, double *den);
+  int32_t (*mu_split)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m,
+                      double *num, double *den);
   /* Optional. Second derivative, or a majorising curvature. */
-  int32_t (*curvature)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
+  int32_t (*curvature)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m,
+                       double *out);
   /* Optional f32 twins; the host widens where one is missing. */
-  int32_t (*value_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m, float *out);
-  int32_t (*grad_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m, float *out);
-  int32_t (*mu_split_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m, float *num, float *den);
-  int32_t (*curvature_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m, float *out);
+  int32_t (*value_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m,
+                       float *out);
+  int32_t (*grad_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m,
+                      float *out);
+  int32_t (*mu_split_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m,
+                          float *num, float *den);
+  int32_t (*curvature_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m,
+                           float *out);
 } assay_loss;
 
 enum { ASSAY_SCOPE_ELEMENT, ASSAY_SCOPE_ROW, ASSAY_SCOPE_COLUMN, ASSAY_SCOPE_MATRIX };
@@ -307,17 +356,20 @@ typedef struct assay_penalty_facts {
    its projection). All but create are [worker]. */
 typedef struct assay_penalty {
   uint32_t struct_size, flags;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options, void **self); /* or NULL */
-  void (*destroy)(void *self);                                                                          /* or NULL */
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options,
+                    void **self); /* or NULL */
+  void (*destroy)(void *self);    /* or NULL */
   int32_t (*describe)(void *self, assay_penalty_facts *out);
   /* Sum over the block; a set: 0, or infinity outside. */
   int32_t (*value)(void *self, assay_ctx *ctx, const assay_view *F, double *out);
   /* F = argmin of step * penalty(f) + 1/2 |f - F|^2. */
   int32_t (*prox)(void *self, assay_ctx *ctx, assay_view *F, double step);
   /* Adds the two non-negative halves of its gradient. */
-  int32_t (*mu_add)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *num, assay_view *den);
+  int32_t (*mu_add)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *num,
+                    assay_view *den);
   /* Per component: diag += second derivative, lin += linear term, bounds tightened. */
-  int32_t (*quad_add)(void *self, assay_ctx *ctx, const assay_view *F, double *diag, double *lin, double *lower, double *upper);
+  int32_t (*quad_add)(void *self, assay_ctx *ctx, const assay_view *F, double *diag, double *lin,
+                      double *lower, double *upper);
   int32_t (*grad_add)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *grad);
 } assay_penalty;
 
@@ -325,39 +377,57 @@ typedef struct assay_penalty {
 enum { ASSAY_FACTOR_NONNEG = 1, ASSAY_FACTOR_FROZEN = 2 };
 typedef struct assay_problem {
   uint32_t struct_size, flags;
-  int64_t n, d, nnz;  /* nnz: stored entries, n d when dense */
-  int64_t k[3];       /* widths of W, H (and S's rows) */
-  int32_t n_factors;  /* 2: W, H */
-  int32_t side;       /* metrics: the factor named in `id.FACTOR`, else -1 */
+  int64_t n, d, nnz;        /* nnz: stored entries, n d when dense */
+  int64_t k[3];             /* widths of W, H (and S's rows) */
+  int32_t n_factors;        /* 2: W, H */
+  int32_t side;             /* metrics: the factor named in `id.FACTOR`, else -1 */
   uint32_t factor_flags[3]; /* ASSAY_FACTOR_... */
   int32_t sparse;           /* 1: CSR */
   double observed;          /* sum of weights of the observed entries */
   double x_sum, x_sumsq;    /* weighted, over observed entries */
   double x_min, x_max;
-  uint64_t stream;                /* random stream of this plugin's role */
-  const assay_loss_facts *loss;   /* the model's loss */
+  uint64_t stream;              /* random stream of this plugin's role */
+  const assay_loss_facts *loss; /* the model's loss */
   const assay_options *options;
 } assay_problem;
 
 /* Capabilities a solver needs. */
-enum { ASSAY_NEEDS_MU_SPLIT = 1, ASSAY_NEEDS_GRAD = 2, ASSAY_NEEDS_CURVATURE = 4, ASSAY_NEEDS_SQUARED = 8 };   /* of the loss */
-enum { ASSAY_NEEDS_MU_ADD = 1, ASSAY_NEEDS_QUAD = 2, ASSAY_NEEDS_PROX = 4, ASSAY_NEEDS_GRAD_ADD = 8 };         /* of penalties */
-enum { ASSAY_TAKES_SPARSE = 1, ASSAY_TAKES_MASK = 2, ASSAY_TAKES_WEIGHTS = 4, ASSAY_TAKES_UNOBSERVED = 8 };    /* of the data */
+enum {
+  ASSAY_NEEDS_MU_SPLIT = 1,
+  ASSAY_NEEDS_GRAD = 2,
+  ASSAY_NEEDS_CURVATURE = 4,
+  ASSAY_NEEDS_SQUARED = 8
+}; /* of the loss */
+enum {
+  ASSAY_NEEDS_MU_ADD = 1,
+  ASSAY_NEEDS_QUAD = 2,
+  ASSAY_NEEDS_PROX = 4,
+  ASSAY_NEEDS_GRAD_ADD = 8
+}; /* of penalties */
+enum {
+  ASSAY_TAKES_SPARSE = 1,
+  ASSAY_TAKES_MASK = 2,
+  ASSAY_TAKES_WEIGHTS = 4,
+  ASSAY_TAKES_UNOBSERVED = 8
+}; /* of the data */
 
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
    PREPARE before the first and FINISH after the last step; an init: INIT) and returns b->status(b). [setup] */
 typedef struct assay_solver {
   uint32_t struct_size, flags;
   uint32_t needs_loss, needs_penalty, takes_data, reserved;
-  const char *implies; /* id of the constraint this solver keeps on factors that name none, or NULL */
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem, void **self);
+  const char
+      *implies; /* id of the constraint this solver keeps on factors that name none, or NULL */
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
+                    void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   void (*destroy)(void *self);
 } assay_solver;
 
 typedef struct assay_init {
   uint32_t struct_size, flags;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem, void **self);
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
+                    void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   void (*destroy)(void *self);
 } assay_init;
@@ -366,7 +436,8 @@ typedef struct assay_init {
 enum { ASSAY_METRIC_LOWER_IS_BETTER = 1, ASSAY_METRIC_PER_FACTOR = 2 };
 typedef struct assay_metric {
   uint32_t struct_size, flags;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem, void **self);
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
+                    void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   void (*destroy)(void *self);
 } assay_metric;
@@ -377,11 +448,13 @@ enum { ASSAY_TRANSFORM_AFFINE, ASSAY_TRANSFORM_ELEMENT };
 typedef struct assay_transform {
   uint32_t struct_size, flags;
   int32_t form, reserved;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem, void **self);
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
+                    void **self);
   /* Optional: a program (purpose FIT) over training entries; it leaves what it learnt in STATE buffers on COLS (d x 1). */
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   /* AFFINE: scale and shift of d columns (given as 1 and 0). `learnt`: the STATE buffers of build in order (d x 1 each). [setup] */
-  int32_t (*affine)(void *self, assay_ctx *ctx, int64_t d, int32_t n_learnt, const double *const *learnt, double *scale, double *shift);
+  int32_t (*affine)(void *self, assay_ctx *ctx, int64_t d, int32_t n_learnt,
+                    const double *const *learnt, double *scale, double *shift);
   /* ELEMENT: in place. [worker] */
   int32_t (*apply)(void *self, assay_ctx *ctx, int64_t n, double *x);
   /* ELEMENT, optional: the inverse in place. [worker] */
@@ -391,7 +464,12 @@ typedef struct assay_transform {
 
 /* "assay.reader/1" */
 enum { ASSAY_READER_NO_PATH = 1 }; /* flags: data come from options alone */
-enum { ASSAY_SHAPE_ROW_NAMES = 1, ASSAY_SHAPE_COL_NAMES = 2, ASSAY_SHAPE_LABELS = 4, ASSAY_SHAPE_UNSTORED_UNOBSERVED = 8 };
+enum {
+  ASSAY_SHAPE_ROW_NAMES = 1,
+  ASSAY_SHAPE_COL_NAMES = 2,
+  ASSAY_SHAPE_LABELS = 4,
+  ASSAY_SHAPE_UNSTORED_UNOBSERVED = 8
+};
 typedef struct assay_shape {
   uint32_t struct_size, flags; /* ASSAY_SHAPE_... */
   int64_t rows, cols;
@@ -413,7 +491,8 @@ typedef struct assay_reader {
   const char *suffixes;        /* ".csv .csv.gz", or NULL */
   /* How sure the reader is, 0 (no) to 100, from a file's first bytes. [any-thread] */
   int32_t (*probe)(const uint8_t *bytes, int64_t n);
-  int32_t (*open)(const assay_host *host, assay_ctx *ctx, const char *path, const assay_options *options, void **self);
+  int32_t (*open)(const assay_host *host, assay_ctx *ctx, const char *path,
+                  const assay_options *options, void **self);
   int32_t (*shape)(void *self, assay_ctx *ctx, assay_shape *out);
   int32_t (*read)(void *self, assay_ctx *ctx, int64_t row0, int64_t rows, const assay_sink *sink);
   /* Optional: a dense view of the whole that lives until close (a mapped file); ASSAY_E_NOT_FOUND: use read. */
@@ -424,7 +503,10 @@ typedef struct assay_reader {
 } assay_reader;
 
 /* "assay.writer/1" */
-typedef struct assay_named { const char *name; assay_dense view; } assay_named; /* H as users see it: k x d */
+typedef struct assay_named {
+  const char *name;
+  assay_dense view;
+} assay_named; /* H as users see it: k x d */
 typedef struct assay_results {
   uint32_t struct_size, flags;
   const char *model_kind; /* "factorization" */
@@ -436,7 +518,8 @@ typedef struct assay_results {
 } assay_results;
 typedef struct assay_writer {
   uint32_t struct_size, flags;
-  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options, void **self);
+  int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options,
+                    void **self);
   /* Writes files into folder (which exists) and names each through `wrote(sink, file name)`. [control] */
   int32_t (*write)(void *self, assay_ctx *ctx, const assay_results *results, const char *folder,
                    void (*wrote)(void *sink, const char *file), void *sink);
@@ -451,11 +534,11 @@ typedef struct assay_writer {
 enum { ASSAY_PLUGIN_DEFAULT = 1, ASSAY_PLUGIN_DETERMINISTIC = 2 };
 typedef struct assay_plugin {
   uint32_t struct_size, flags; /* ASSAY_PLUGIN_... */
-  const char *kind;    /* "assay.loss/1" ... */
-  const char *id;      /* "kl"; a stranger's carries a dot: "acme.logcosh" */
-  const char *summary; /* one line */
-  const char *citation; /* authors, year, or NULL */
-  const char *maths;    /* a few lines of ASCII maths for the card, or NULL */
+  const char *kind;            /* "assay.loss/1" ... */
+  const char *id;              /* "kl"; a stranger's carries a dot: "acme.logcosh" */
+  const char *summary;         /* one line */
+  const char *citation;        /* authors, year, or NULL */
+  const char *maths;           /* a few lines of ASCII maths for the card, or NULL */
   const assay_option *options; /* ends with a NULL name; or NULL */
   const void *vtable;
   const void *(*get_extension)(const char *id); /* or NULL */
@@ -464,8 +547,8 @@ typedef struct assay_plugin {
 typedef struct assay_module {
   uint32_t struct_size, flags;
   int32_t abi_major, abi_minor;
-  const char *build;   /* compiler and flags, free text */
-  const char *id;      /* reverse DNS: "org.assay.kl" */
+  const char *build; /* compiler and flags, free text */
+  const char *id;    /* reverse DNS: "org.assay.kl" */
   const char *version, *license, *author;
   int64_t n_plugins;
   const assay_plugin *const *plugins;
@@ -477,37 +560,57 @@ typedef struct assay_module {
 ASSAY_EXPORT const assay_module *assay_plugin_main_v1(void);
 
 /* Writes the entry of a module that holds one plugin. */
-#define ASSAY_MODULE(module_id, module_version, plugin_descriptor)                                        \
-  static const assay_plugin *const assay_plugins_[] = {&(plugin_descriptor)};                             \
-  static const assay_module assay_module_ = {                                                             \
-      (uint32_t)sizeof(assay_module), 0, ASSAY_ABI_MAJOR, ASSAY_ABI_MINOR, __VERSION__, module_id,        \
-      module_version, "Apache-2.0", "The Assay authors", 1, assay_plugins_, NULL, NULL};                  \
+#define ASSAY_MODULE(module_id, module_version, plugin_descriptor)            \
+  static const assay_plugin *const assay_plugins_[] = {&(plugin_descriptor)}; \
+  static const assay_module assay_module_ = {(uint32_t)sizeof(assay_module),  \
+                                             0,                               \
+                                             ASSAY_ABI_MAJOR,                 \
+                                             ASSAY_ABI_MINOR,                 \
+                                             __VERSION__,                     \
+                                             module_id,                       \
+                                             module_version,                  \
+                                             "Apache-2.0",                    \
+                                             "The Assay authors",             \
+                                             1,                               \
+                                             assay_plugins_,                  \
+                                             NULL,                            \
+                                             NULL};                           \
   const assay_module *assay_plugin_main_v1(void) { return &assay_module_; }
 
 /* Adds an each; arguments as {buffer, access}, ... */
-#define ASSAY_EACH(b, name_, axis_, fn_, ...)                                                              \
-  do {                                                                                                     \
-    const assay_arg args_[] = {__VA_ARGS__};                                                               \
-    const assay_each each_ = {(uint32_t)sizeof(assay_each), 0, name_, axis_,                               \
-                              (int32_t)(sizeof args_ / sizeof *args_), fn_, args_, 0, 0};                  \
-    (b)->each(b, &each_);                                                                                  \
+#define ASSAY_EACH(b, name_, axis_, fn_, ...)                          \
+  do {                                                                 \
+    const assay_arg args_[] = {__VA_ARGS__};                           \
+    const assay_each each_ = {(uint32_t)sizeof(assay_each),            \
+                              0,                                       \
+                              name_,                                   \
+                              axis_,                                   \
+                              (int32_t)(sizeof args_ / sizeof *args_), \
+                              fn_,                                     \
+                              args_,                                   \
+                              0,                                       \
+                              0};                                      \
+    (b)->each(b, &each_);                                              \
   } while (0)
 
 /* Declares a LOCAL (a SUM on ONE) buffer. */
-static inline assay_buf assay_local(assay_builder *b, const char *name, int32_t axis, int64_t width) {
+static inline assay_buf assay_local(assay_builder *b, const char *name, int32_t axis,
+                                    int64_t width) {
   assay_buffer d = {(uint32_t)sizeof(assay_buffer), 0, name, 0, ASSAY_LOCAL, ASSAY_NUM, 0, 0, 0};
   d.axis = axis;
   d.width = width;
   return b->buffer(b, &d);
 }
 static inline assay_buf assay_sum(assay_builder *b, const char *name, int64_t rows, int64_t width) {
-  assay_buffer d = {(uint32_t)sizeof(assay_buffer), 0, name, ASSAY_ONE, ASSAY_SUM, ASSAY_F64, 0, 0, 0};
+  assay_buffer d = {
+      (uint32_t)sizeof(assay_buffer), 0, name, ASSAY_ONE, ASSAY_SUM, ASSAY_F64, 0, 0, 0};
   d.rows = rows;
   d.width = width;
   return b->buffer(b, &d);
 }
 
-#define ASSAY_SIZE_(type, bytes) ASSAY_STATIC_ASSERT(sizeof(type) == (bytes), #type " has changed size")
+#define ASSAY_SIZE_(type, bytes) \
+  ASSAY_STATIC_ASSERT(sizeof(type) == (bytes), #type " has changed size")
 ASSAY_SIZE_(assay_option, 64);
 ASSAY_SIZE_(assay_host, 104);
 ASSAY_SIZE_(assay_view, 48);
