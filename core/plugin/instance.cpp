@@ -49,7 +49,7 @@ T closed_hi(double hi, bool open) {
 }
 
 Error bad_facts(const std::string& id, const std::string& what) {
-  return Error(ASSAY_E_PLUGIN, "E0411",
+  return Error(ASSAY_E_PLUGIN, "E0414",
                fmt::format("loss `{}` describes itself wrongly: {}", id, what))
       .with_help("mend `describe` of the plugin");
 }

@@ -45,6 +45,11 @@ class Failure : public std::exception {
   std::string text_, help_;
 };
 
+// Thrown where a service has already recorded the message of its status.
+struct Recorded {
+  int32_t status;
+};
+
 // The host and the call in progress.
 struct Call {
   const assay_host *host = nullptr;
@@ -68,9 +73,9 @@ struct Call {
   void log(const std::string &text, int32_t level = ASSAY_LOG_INFO) const {
     host->log(ctx, level, text.c_str());
   }
-  // Turns a status of a service into an exception.
-  void check(int32_t status, const char *what) const {
-    if (status < 0) throw Failure(status, what);
+  // Turns a status of a service, which has recorded its message, into an exception.
+  static void check(int32_t status) {
+    if (status < 0) throw Recorded{status};
   }
 };
 
@@ -341,19 +346,29 @@ class Builder {
   void gram(assay_buf out, assay_buf left, assay_buf right) const {
     b_->gram(b_, out, left, right);
   }
-  void terms(int32_t what, int32_t axis, assay_buf out0, assay_buf out1, assay_buf value = ASSAY_NO,
-             uint32_t flags = 0) const {
+  // The loss at M = left right': see assay_terms.
+  struct Terms {
+    int32_t what, axis;
+    assay_buf left, right, out0, out1, value;
+    uint32_t flags;
+  };
+  void terms(const Terms &given) const {
     assay_terms t{};
     t.struct_size = sizeof t;
-    t.flags = flags;
-    t.what = what;
-    t.axis = axis;
-    t.left = factor(0);
-    t.right = factor(1);
-    t.out0 = out0;
-    t.out1 = out1;
-    t.value = value;
+    t.flags = given.flags;
+    t.what = given.what;
+    t.axis = given.axis;
+    t.left = given.left;
+    t.right = given.right;
+    t.out0 = given.out0;
+    t.out1 = given.out1;
+    t.value = given.value;
     b_->terms(b_, &t);
+  }
+  // At M = W H'.
+  void terms(int32_t what, int32_t axis, assay_buf out0, assay_buf out1, assay_buf value = ASSAY_NO,
+             uint32_t flags = 0) const {
+    terms({what, axis, factor(0), factor(1), out0, out1, value, flags});
   }
   // Member: void (T::*)(const Block&) const, T the plugin's class.
   template <auto Member>

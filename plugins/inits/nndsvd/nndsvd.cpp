@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// Non-negative double SVD (Boutsidis and Gallopoulos 2008). X ~ sum s_a u_a v_a', and component a
+// becomes the larger of the non-negative rank-one parts of s_a u_a v_a': sqrt(s_a |u+| |v+|)
+// u+/|u+| and v+/|v+|, or the same with the negative parts. nndsvd leaves zeros, nndsvda fills them
+// with the mean of X, nndsvdar with mean * uniform / 100.
+//
+// The SVD is a randomized subspace iteration (Halko, Martinsson and Tropp 2011), stated once for
+// both shapes of X. L is the longer axis, S the shorter, A is X seen as L x S, q = k + oversample:
+//   Z on S: q random columns, orthonormal;   power times: Y = A Z on L, Z = orth(A' Y)
+//   B = A Z = Q R, R = P diag(s) T':         u = Q P on L, v = Z T on S, both cut to k columns
+// Cost: power + 1 sweeps over X. Nothing here depends on the random stream but the fill of
+// nndsvdar.
+#include <algorithm>
+#include <assay/plugin.hpp>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace assay::author;
+
+enum class Fill { kZero, kMean, kRandom };
+
+template <Fill fill>
+class Nndsvd {
+ public:
+  Nndsvd(Call call, const assay_problem& p)
+      : rng_(call.service<assay_rng>("assay.rng/1")), la_(call.service<assay_la>("assay.la/1")) {
+    const Options options(call.host, p.options);
+    k_ = p.k[0];
+    const int64_t least = std::min(p.n, p.d);
+    if (k_ > least)
+      throw Failure(ASSAY_E_SHAPE, "rank " + std::to_string(k_) +
+                                       " is larger than the smaller side of X, " +
+                                       std::to_string(least))
+          .help("use a smaller `model.rank`, or init `random`");
+    if (p.x_min < 0)
+      throw Failure(ASSAY_E_DOMAIN, "nndsvd needs X >= 0, and X has negative entries")
+          .help("use init `random`");
+    q_ = std::min(least, k_ + options.integer("oversample"));
+    power_ = options.integer("power");
+    long_ = p.n >= p.d ? ASSAY_ROWS : ASSAY_COLS;
+    short_ = long_ == ASSAY_ROWS ? ASSAY_COLS : ASSAY_ROWS;
+    mean_ = p.x_sum / p.observed;
+    for (uint64_t side = 0; side < 2; ++side) stream_[side] = rng_->split(p.stream, side);
+  }
+
+  void build(const Builder& b, int32_t purpose) const {
+    if (purpose != ASSAY_INIT) return;
+    assay_buf Z = b.local("start", short_, q_);
+    b.each<&Nndsvd::draw>("draw", short_, {{Z, ASSAY_OUT}});
+    Z = orthonormal(b, Z, short_, "start");
+    for (int64_t i = 0; i < power_; ++i) {
+      const std::string n = std::to_string(i);
+      const assay_buf Y = b.local(("image_" + n).c_str(), long_, q_);
+      const assay_buf next = b.local(("power_" + n).c_str(), short_, q_);
+      b.times(Y, ASSAY_X, Z);
+      b.times(next, ASSAY_X, Y);
+      Z = orthonormal(b, next, short_, "power_" + n);
+    }
+    Z = orthonormal(b, Z, short_,
+                    "basis");  // a second pass takes the error of the first to rounding
+
+    const assay_buf B = b.local("range", long_, q_);
+    b.times(B, ASSAY_X, Z);
+    const assay_buf G = gram(b, B, "range"), R = b.small("range_inverse", q_, q_),
+                    Q = b.local("range_basis", long_, q_);
+    b.each<&Nndsvd::invert>("invert_range", ASSAY_ONE, {{G, ASSAY_IN}, {R, ASSAY_OUT}});
+    b.times(Q, B, R);
+    const assay_buf G2 = gram(b, Q, "range_basis");
+    const assay_buf P = b.small("left", q_, k_), T = b.small("right", q_, k_),
+                    s = b.small("sigma", 1, k_);
+    b.each<&Nndsvd::decompose>(
+        "decompose", ASSAY_ONE,
+        {{G, ASSAY_IN}, {G2, ASSAY_IN}, {P, ASSAY_OUT}, {T, ASSAY_OUT}, {s, ASSAY_OUT}});
+    assay_buf vectors[2] = {b.local("long_vectors", long_, k_),
+                            b.local("short_vectors", short_, k_)};
+    b.times(vectors[0], Q, P);
+    b.times(vectors[1], Z, T);
+    if (long_ == ASSAY_COLS) std::swap(vectors[0], vectors[1]);
+    split_signs(b, vectors, s);
+  }
+
+ private:
+  assay_buf gram(const Builder& b, assay_buf a, const std::string& name) const {
+    const assay_buf G = b.sum(("gram_" + name).c_str(), q_, q_);
+    b.gram(G, a, a);
+    return G;
+  }
+
+  // Z R with orthonormal columns, R from the Gram matrix of Z.
+  assay_buf orthonormal(const Builder& b,
+                        assay_buf Z,
+                        int32_t axis,
+                        const std::string& name) const {
+    const assay_buf G = gram(b, Z, name), R = b.small(("inverse_" + name).c_str(), q_, q_),
+                    Q = b.local(("orthonormal_" + name).c_str(), axis, q_);
+    b.each<&Nndsvd::invert>(("invert_" + name).c_str(), ASSAY_ONE, {{G, ASSAY_IN}, {R, ASSAY_OUT}});
+    b.times(Q, Z, R);
+    return Q;
+  }
+
+  void split_signs(const Builder& b, const assay_buf vectors[2], assay_buf s) const {
+    const assay_buf parts[2] = {b.sum("parts_w", 2, k_), b.sum("parts_h", 2, k_)};
+    const assay_buf scales[2] = {b.small("scales_w", 2, k_), b.small("scales_h", 2, k_)};
+    for (int32_t side = 0; side < 2; ++side)
+      b.each<&Nndsvd::measure>(side ? "measure_h" : "measure_w", side,
+                               {{vectors[side], ASSAY_IN}, {parts[side], ASSAY_ADD}});
+    b.each<&Nndsvd::choose>("choose_signs", ASSAY_ONE,
+                            {{parts[0], ASSAY_IN},
+                             {parts[1], ASSAY_IN},
+                             {s, ASSAY_IN},
+                             {scales[0], ASSAY_OUT},
+                             {scales[1], ASSAY_OUT}});
+    for (int32_t side = 0; side < 2; ++side)
+      b.each<&Nndsvd::write>(
+          side ? "write_h" : "write_w", side,
+          {{vectors[side], ASSAY_IN}, {scales[side], ASSAY_IN}, {b.factor(side), ASSAY_OUT}}, side);
+  }
+
+  // ---- block functions ----
+
+  void draw(const Block& b) const {
+    const Matrix Z = b.matrix(0);
+    for (int64_t j = 0; j < Z.rows(); ++j)
+      rng_->normal(0, static_cast<uint64_t>((b.first() + j) * q_), q_, Z.row(j).data());
+  }
+
+  // G = V D V' -> V D^(-1/2), with columns of 0 for directions that are rounding; eigenvalues into
+  // d, vectors into v.
+  void inverse_root(const Matrix& G,
+                    const Matrix* out,
+                    std::span<double> v,
+                    std::span<double> d) const {
+    for (int64_t i = 0; i < q_; ++i) std::copy_n(&G(i, 0), q_, &v[static_cast<size_t>(i * q_)]);
+    Call::check(la_->eigh(q_, v.data(), q_, d.data()));
+    const double least = d[static_cast<size_t>(q_ - 1)] * static_cast<double>(q_) * 2.3e-16;
+    for (double& w : d)
+      if (!(w > least)) w = 0;
+    if (out == nullptr) return;
+    for (int64_t i = 0; i < q_; ++i)
+      for (int64_t j = 0; j < q_; ++j) {
+        const double w = d[static_cast<size_t>(j)];
+        (*out)(i, j) = w > 0 ? v[static_cast<size_t>(i * q_ + j)] / std::sqrt(w) : 0;
+      }
+  }
+
+  void invert(const Block& b) const {
+    const Matrix R = b.matrix(1);
+    inverse_root(b.matrix(0), &R, b.call().scratch<double>(q_ * q_), b.call().scratch<double>(q_));
+  }
+
+  // B = Q R1 with R1 = D1^(1/2) V1', Q = Q2 R2 likewise from its own Gram matrix; svd(R2 R1) = P
+  // diag(s) T'. left = R2^(-1) P, so that Q left are u; right = T; both the first k columns.
+  void decompose(const Block& b) const {
+    const auto qq = [&] { return b.call().scratch<double>(q_ * q_); };
+    const auto root = [this](std::span<const double> v, std::span<const double> d,
+                             std::span<double> out) {
+      for (int64_t i = 0; i < q_; ++i)
+        for (int64_t j = 0; j < q_; ++j)
+          out[static_cast<size_t>(i * q_ + j)] =
+              std::sqrt(d[static_cast<size_t>(i)]) * v[static_cast<size_t>(j * q_ + i)];
+    };
+    const auto v = qq(), R1 = qq(), R2 = qq(), product = qq(), inverse = qq(), U = qq(), Vt = qq();
+    const auto d = b.call().scratch<double>(q_), s = b.call().scratch<double>(q_);
+    inverse_root(b.matrix(0), nullptr, v, d);
+    root(v, d, R1);
+    assay_view view{};
+    view.data = inverse.data();
+    view.rows = view.cols = view.stride = q_;
+    const Matrix R2_inverse(view);
+    inverse_root(b.matrix(1), &R2_inverse, v, d);
+    root(v, d, R2);
+    Call::check(
+        la_->gemm(0, 0, q_, q_, q_, 1, R2.data(), q_, R1.data(), q_, 0, product.data(), q_));
+    Call::check(la_->svd(q_, q_, product.data(), q_, U.data(), q_, s.data(), Vt.data(), q_));
+    const Matrix left = b.matrix(2), right = b.matrix(3), sigma = b.matrix(4);
+    Call::check(la_->gemm(0, 0, q_, k_, q_, 1, inverse.data(), q_, U.data(), q_, 0, left.data(),
+                          left.stride()));
+    for (int64_t a = 0; a < k_; ++a) {
+      sigma(0, a) = s[static_cast<size_t>(a)];
+      for (int64_t i = 0; i < q_; ++i) right(i, a) = Vt[static_cast<size_t>(a * q_ + i)];
+    }
+  }
+
+  // Squared norms of the positive and of the negative part of each vector.
+  void measure(const Block& b) const {
+    const Matrix v = b.matrix(0), parts = b.matrix(1);
+    for (int64_t i = 0; i < v.rows(); ++i)
+      for (int64_t a = 0; a < k_; ++a) parts(v(i, a) > 0 ? 0 : 1, a) += v(i, a) * v(i, a);
+  }
+
+  // Row 0: the sign to keep (0: both, the first pair has one sign), row 1: the scale of what is
+  // kept.
+  void choose(const Block& b) const {
+    const Matrix pw = b.matrix(0), ph = b.matrix(1), sigma = b.matrix(2), sw = b.matrix(3),
+                 sh = b.matrix(4);
+    for (int64_t a = 0; a < k_; ++a) {
+      const double up = std::sqrt(pw(0, a)), un = std::sqrt(pw(1, a)), vp = std::sqrt(ph(0, a)),
+                   vn = std::sqrt(ph(1, a));
+      const bool positive = up * vp > un * vn;
+      const double u = positive ? up : un, v = positive ? vp : vn,
+                   size = std::sqrt(sigma(0, a) * u * v);
+      sw(0, a) = sh(0, a) = a == 0 ? 0 : positive ? 1 : -1;
+      sw(1, a) = a == 0 ? std::sqrt(sigma(0, a)) : u > 0 ? size / u : 0;
+      sh(1, a) = a == 0 ? std::sqrt(sigma(0, a)) : v > 0 ? size / v : 0;
+    }
+  }
+
+  void write(const Block& b) const {
+    constexpr double kSmallest = 1e-6;  // below it an entry is a zero of the SVD's rounding
+    const Matrix v = b.matrix(0), scale = b.matrix(1), F = b.matrix(2);
+    const auto uniform = b.call().scratch<double>(k_);
+    for (int64_t i = 0; i < F.rows(); ++i) {
+      if (fill == Fill::kRandom)
+        rng_->uniform(stream_[b.tag()], static_cast<uint64_t>((b.first() + i) * k_), k_,
+                      uniform.data());
+      for (int64_t a = 0; a < k_; ++a) {
+        const double sign = scale(0, a),
+                     part = sign == 0 ? std::abs(v(i, a)) : std::max(sign * v(i, a), 0.0);
+        const double f = scale(1, a) * part;
+        F(i, a) = f >= kSmallest ? f : filled(uniform[static_cast<size_t>(a)]);
+      }
+    }
+  }
+  double filled(double uniform) const {
+    return fill == Fill::kZero ? 0 : fill == Fill::kMean ? mean_ : mean_ * uniform / 100;
+  }
+
+  const assay_rng* rng_;
+  const assay_la* la_;
+  int64_t k_ = 0, q_ = 0, power_ = 0;
+  int32_t long_ = ASSAY_ROWS, short_ = ASSAY_COLS;
+  double mean_ = 0;
+  uint64_t stream_[2] = {0, 0};
+};
+
+constexpr assay_option options[] = {
+    integer_option("power",
+                   "power iterations; more follow the leading vectors more exactly",
+                   8,
+                   0,
+                   200),
+    integer_option("oversample", "vectors iterated beyond the rank", 10, 0, 1000), kNoMoreOptions};
+constexpr const char* kCitation = "Boutsidis and Gallopoulos 2008";
+constexpr const char* kMaths =
+    "X ~ sum s_a u_a v_a';  W_a = sqrt(s_a |u+| |v+|) u+ / |u+|,  H_a likewise, or the negative "
+    "parts";
+constexpr assay_init tables[] = {init_table<Nndsvd<Fill::kZero>>(),
+                                 init_table<Nndsvd<Fill::kMean>>(),
+                                 init_table<Nndsvd<Fill::kRandom>>()};
+constexpr assay_plugin plugins[] = {
+    describe("assay.init/1",
+             "nndsvd",
+             "non-negative parts of a truncated SVD, with exact zeros",
+             kCitation,
+             kMaths,
+             options,
+             &tables[0],
+             ASSAY_PLUGIN_DETERMINISTIC),
+    describe("assay.init/1",
+             "nndsvda",
+             "nndsvd with zeros filled by the mean of X",
+             kCitation,
+             kMaths,
+             options,
+             &tables[1],
+             ASSAY_PLUGIN_DETERMINISTIC),
+    describe("assay.init/1",
+             "nndsvdar",
+             "nndsvd with zeros filled by small random numbers",
+             kCitation,
+             kMaths,
+             options,
+             &tables[2])};
+constexpr const assay_plugin* all[] = {&plugins[0], &plugins[1], &plugins[2]};
+constexpr assay_module module = {sizeof(assay_module),
+                                 0,
+                                 ASSAY_ABI_MAJOR,
+                                 ASSAY_ABI_MINOR,
+                                 __VERSION__,
+                                 "org.assay.nndsvd",
+                                 "1.0",
+                                 "Apache-2.0",
+                                 "The Assay authors",
+                                 3,
+                                 all,
+                                 nullptr,
+                                 nullptr};
+
+}  // namespace
+
+const assay_module* assay_plugin_main_v1(void) { return &module; }
