@@ -65,6 +65,7 @@ struct Data {
   // The view: x' = table[x] for U8 with a table, then scale_j x + shift_j.
   std::shared_ptr<const AlignedArray<double>> table;         // 256 entries
   std::shared_ptr<const AlignedArray<double>> scale, shift;  // cols entries each; null: identity
+  bool same_view = false;  // scale and shift are the same in every column
   std::shared_ptr<const Names> names;
   std::string id;  // XXH3-128 of storage and meaning, 32 hex digits
 
@@ -72,13 +73,25 @@ struct Data {
   bool hidden() const { return mask != nullptr || (sparse && (csr.weights || !unstored_zero)); }
   // Bytes of X as stored.
   int64_t bytes() const;
+  // One entry, for messages and tests: its value as the view shows it and its weight (0: hidden).
+  double value(int64_t i, int64_t j) const;
+  double weight(int64_t i, int64_t j) const;
 };
+
+// Bytes of an element of dtype; 0 for none we know. And its name: "float64".
+int64_t dtype_size(int32_t dtype);
+const char* dtype_name(int32_t dtype);
+
+// XXH3-128 of storage and meaning (shape, entries, what is observed, weights), hidden entries taken as 0, names left out.
+std::string identify(const Data& x);
 
 // Facts of the data as the view shows it (one pass; deterministic: blocks in order, float64).
 Facts measure(const Data& x);
 
 // CSC twin of data.csr (weights travel). Built once when a plan asks; costs nnz (4 + values) bytes.
 Expected<Lines> transpose(const Data& x);
+// The same of lines whose indices are below `width`.
+Expected<Lines> transpose(const Lines& lines, int64_t width);
 
 // Weighted counts of observed entries per row and per column (given buffers of programs).
 AlignedArray<double> row_counts(const Data& x);
