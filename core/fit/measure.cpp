@@ -60,7 +60,7 @@ Expected<std::unique_ptr<Measurer>> Measurer::create(graph::Model& model,
       std::any_of(columns.begin(), columns.end(), [](const auto& c) { return c.heldout; });
   if (any_heldout) {
     if (!heldout || heldout->rows != model.n() || heldout->cols != model.d()) {
-      return Error(ASSAY_E_SPEC, "E0116", "a `heldout.` metric needs held-out entries")
+      return Error(ASSAY_E_SPEC, "E0209", "a `heldout.` metric needs held-out entries")
           .at("measure.metrics")
           .with_help("add `split: { use: entries, test: 0.1 }`");
     }

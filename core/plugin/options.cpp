@@ -94,7 +94,7 @@ bool in_range(const assay_option& o, double v) {
 Error unknown(const assay_option* table, const std::string& name, const std::string& plugin_id) {
   std::vector<std::string> known;
   for (const assay_option* o = table; o && o->name; ++o) known.emplace_back(o->name);
-  Error e(ASSAY_E_SPEC, "E0105", fmt::format("`{}` has no option `{}`", plugin_id, name));
+  Error e(ASSAY_E_SPEC, "E0110", fmt::format("`{}` has no option `{}`", plugin_id, name));
   e.at(name);
   const std::string near = nearest(name, known);
   if (!near.empty()) e.help.push_back(fmt::format("did you mean `{}`?", near));
@@ -215,7 +215,7 @@ Expected<Options> Options::complete(const assay_option* table,
   for (const assay_option* o = table; o && o->name; ++o) {
     if (given.values.count(o->name) != 0) continue;
     if (o->flags & ASSAY_OPT_REQUIRED)
-      return Error(ASSAY_E_SPEC, "E0115", fmt::format("`{}` needs option `{}`", plugin_id, o->name))
+      return Error(ASSAY_E_SPEC, "E0111", fmt::format("`{}` needs option `{}`", plugin_id, o->name))
           .at(o->name)
           .with_expected(words_of(*o))
           .with_help(fmt::format("write `{{ use: {}, {}: ... }}`: {}", plugin_id, o->name,

@@ -74,7 +74,7 @@ Expected<std::shared_ptr<PenaltySet>> PenaltySet::create(
     for (const Item& other : set->items_) {
       if (&other == &added || other.facts.kind != added.facts.kind) continue;
       return Error(
-                 ASSAY_E_COMBINATION, "E0206",
+                 ASSAY_E_COMBINATION, "E0208",
                  fmt::format("`{}` and `{}` cannot act on one factor together", other.id, added.id))
           .with_expected("at most one quadratic penalty, one l1 penalty and one constraint")
           .with_found(fmt::format("two of kind {}", kind_word(added.facts.kind)))

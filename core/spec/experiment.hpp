@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Experiment: a spec after parsing, checking, defaults and expansion: a list of trials ready to run.
+// Experiment: a spec after parsing, checking, defaults and expansion: a list of trials ready to
+// run.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +18,22 @@ struct Use {
   std::string id;
   plugin::Options options;  // complete: defaults filled in
   std::string label;        // as given, or empty
-  std::string key;          // dotted path in the spec, for messages: "solver", "model.H.penalties[0]"
+  std::string key;  // dotted path in the spec, for messages: "solver", "model.H.penalties[0]"
 };
 
 struct DataSpec {
   Use reader;
-  std::string path;         // resolved against the spec's folder; empty when the reader needs none or X comes from memory
-  bool from_memory = false; // an application hands X in
+  std::string path;  // resolved against the spec's folder; empty when the reader needs none or X
+                     // comes from memory
+  bool from_memory = false;  // an application hands X in
   std::string label_column;
   std::vector<std::string> columns;
-  std::string rows;         // "0:1000" or empty
+  std::string rows;  // "0:1000" or empty
   std::vector<Use> transforms;
   std::string mask_path, weights_path, row_weights_path, col_weights_path;
-  std::string unstored;     // "zero", "unobserved" or empty: what the reader says
+  std::string unstored;  // "zero", "unobserved" or empty: what the reader says
   bool missing_nan = false;
-  std::string compute;      // "f64", "f32" or empty: by the data
+  std::string compute;  // "f64", "f32" or empty: by the data
   std::string row_names_path, col_names_path;
 };
 
@@ -45,7 +47,7 @@ struct SplitSpec {
 struct FactorSpec {
   std::optional<Use> constraint;  // after "implies" of the solver
   std::vector<Use> penalties;
-  std::string fixed;              // file with the factor's fixed values, or empty
+  std::string fixed;  // file with the factor's fixed values, or empty
   bool constraint_implied = false;
 };
 
@@ -61,11 +63,11 @@ struct StopSpec {
   double max_seconds = 0;  // 0: none
   double rel_tol = 1e-5, kkt_tol = 0;
   std::optional<double> target;
-  int64_t patience = 10;   // 0: off
+  int64_t patience = 10;  // 0: off
 };
 
 struct Metric {
-  std::string text;      // as written: "heldout.rmse", "sparseness.H"
+  std::string text;  // as written: "heldout.rmse", "sparseness.H"
   std::string id, factor;
   bool heldout = false;
 };
@@ -88,9 +90,11 @@ struct Trial {
   bool deterministic = false;  // nothing in it reads a random stream: it stands for all repeats
   uint64_t seed = 0;
   std::vector<std::pair<std::string, std::string>> cell;  // matrix key -> value as text, for tables
-  std::string config_json;  // canonical resolved configuration: what the trial's id is hashed from (data hash added later)
+  std::string config_json;  // canonical resolved configuration: what the trial's id is hashed from
+                            // (data hash added later)
   std::string label;        // "mu, rank 16"
-  std::vector<std::pair<std::string, std::string>> origins;  // dotted path -> "digits.yaml:12:3", "command line", "default"
+  std::vector<std::pair<std::string, std::string>>
+      origins;  // dotted path -> "digits.yaml:12:3", "command line", "default"
 };
 
 struct Skipped {
@@ -99,11 +103,11 @@ struct Skipped {
 };
 
 struct Experiment {
-  std::string file, text;   // path as given, verbatim source
+  std::string file, text;  // path as given, verbatim source
   std::string name, about;
   std::vector<Trial> trials;
   std::vector<Skipped> skipped;
-  int threads = 0;          // 0: all cores the process may use
+  int threads = 0;  // 0: all cores the process may use
   std::string isa = "auto", plan = "auto";
   double checkpoint_seconds = 30;
   int64_t checkpoint_iterations = 0;

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a trial's plugins can work together, from capability bits alone: no data are read and
+// nothing is run.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "core/plugin/instance.hpp"
+#include "core/spec/nearest.hpp"
+#include "core/spec/trial.hpp"
+
+namespace assay::spec {
+namespace {
+
+using plugin::Descriptor;
+
+const assay_solver& solver_of(const Descriptor& d) {
+  return *static_cast<const assay_solver*>(d.plugin->vtable);
+}
+const assay_penalty& penalty_of(const Descriptor& d) {
+  return *static_cast<const assay_penalty*>(d.plugin->vtable);
+}
+
+// Squared and curvature together are two ways to the same thing: a solver that names both takes
+// either.
+bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
+  const uint32_t needs = solver.needs_loss;
+  const bool squared = loss.facts().tag == ASSAY_TAG_SQUARED;
+  const bool majorised =
+      loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
+  if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0 && !loss.has_mu_split()) return false;
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
+    return squared || majorised;
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0) return squared;
+  return (needs & ASSAY_NEEDS_CURVATURE) == 0 || loss.has_curvature();
+}
+
+std::string loss_needs(const assay_solver& solver) {
+  const uint32_t needs = solver.needs_loss;
+  if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0) return "needs a loss with a multiplicative split";
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
+    return "needs a squared loss, or one with a majorising curvature";
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0) return "needs a squared loss";
+  return "needs a loss with a curvature";
+}
+
+// One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
+bool takes_penalty(const assay_solver& solver, const Descriptor& penalty) {
+  if (solver.needs_penalty == 0) return true;
+  if (solver.implies && penalty.id == solver.implies) return true;
+  const assay_penalty& p = penalty_of(penalty);
+  uint32_t offers = 0;
+  if (p.mu_add) offers |= ASSAY_NEEDS_MU_ADD;
+  if (p.quad_add) offers |= ASSAY_NEEDS_QUAD;
+  if (p.prox) offers |= ASSAY_NEEDS_PROX;
+  if (p.grad_add) offers |= ASSAY_NEEDS_GRAD_ADD;
+  return (offers & solver.needs_penalty) != 0;
+}
+
+std::string penalty_needs(const assay_solver& solver) {
+  std::vector<std::string> forms;
+  if ((solver.needs_penalty & ASSAY_NEEDS_MU_ADD) != 0) forms.emplace_back("multiplicative terms");
+  if ((solver.needs_penalty & ASSAY_NEEDS_QUAD) != 0)
+    forms.emplace_back("a quadratic form per component");
+  if ((solver.needs_penalty & ASSAY_NEEDS_PROX) != 0) forms.emplace_back("a prox");
+  if ((solver.needs_penalty & ASSAY_NEEDS_GRAD_ADD) != 0) forms.emplace_back("a gradient");
+  std::string out;
+  for (size_t i = 0; i < forms.size(); ++i) out += (i == 0 ? "" : " or ") + forms[i];
+  return "needs penalties with " + out;
+}
+
+template <class Fits>
+std::string solvers_that(const plugin::Registry& registry, const std::string& what, Fits fits) {
+  std::vector<std::string> ids;
+  for (const Descriptor* d : registry.all("solver")) {
+    if (fits(solver_of(*d))) ids.push_back(d->id);
+  }
+  return ids.empty() ? fmt::format("no loaded solver takes {}", what)
+                     : fmt::format("solvers that take {}: {}", what, quoted_list(ids));
+}
+
+class Combination {
+ public:
+  Combination(const Trial& trial, const Node& root, Context& context)
+      : trial_(trial),
+        root_(root),
+        context_(context),
+        solver_(*context.registry.find("solver", trial.solver.id)) {}
+
+  void check() {
+    loss();
+    factor("W", trial_.model.W);
+    factor("H", trial_.model.H);
+    data();
+    metrics();
+  }
+
+ private:
+  void refuse(Diagnostic d,
+              const Mark& other,
+              const std::string& remark,
+              const std::string& needs) {
+    d = d.at(use_mark(root_, "solver"), needs).about("solver");
+    if (other.somewhere()) d.labels.push_back({other, remark});
+    d.note.push_back("in a sweep, `on_incompatible: skip` leaves such pairs out and lists them");
+    context_.out.push_back(std::move(d));
+  }
+
+  void loss() {
+    const auto instance = plugin::Loss::create(
+        *context_.registry.find("loss", trial_.model.loss.id), trial_.model.loss.options);
+    if (!instance) {
+      report(instance.error(), "model.loss");
+      return;
+    }
+    if (takes_loss(solver_of(solver_), **instance)) return;
+    const std::string& id = trial_.model.loss.id;
+    refuse(Diagnostic("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id))
+               .with_help(
+                   solvers_that(context_.registry, fmt::format("`{}`", id),
+                                [&](const assay_solver& s) { return takes_loss(s, **instance); })),
+           use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
+  }
+
+  void factor(const std::string& name, const FactorSpec& spec) {
+    const std::string path = "model." + name;
+    std::vector<std::pair<const Descriptor*, plugin::Options>> items;
+    for (const Use& use : spec.penalties) penalty(use, name, false, items);
+    if (spec.constraint) penalty(*spec.constraint, name, true, items);
+    if (items.empty()) return;
+    const auto set = plugin::PenaltySet::create(items);
+    if (set) return;
+    Error error = set.error();
+    error.code = "E0208";
+    report(error, spec.penalties.empty() ? path + ".constraint" : path + ".penalties");
+  }
+
+  void penalty(const Use& use,
+               const std::string& factor,
+               bool constraint,
+               std::vector<std::pair<const Descriptor*, plugin::Options>>& items) {
+    const Descriptor& d = *context_.registry.find("penalty", use.id);
+    const auto alone = plugin::PenaltySet::create({{&d, use.options}});
+    if (!alone) {
+      report(alone.error(), use.key);
+      return;
+    }
+    const bool is_set = (*alone)->items().front().facts.kind == ASSAY_PENALTY_SET;
+    if (is_set != constraint) {
+      const char* right = is_set ? "constraint" : "penalties";
+      context_.out.push_back(
+          Diagnostic("E0207", fmt::format("`{}` is a {}, not a {}", use.id,
+                                          is_set ? "constraint" : "penalty",
+                                          constraint ? "constraint" : "penalty"))
+              .at(use_mark(root_, use.key))
+              .about(use.key)
+              .with_help(fmt::format("put it under `model.{}.{}`", factor, right)));
+      return;
+    }
+    items.emplace_back(&d, use.options);
+    if (takes_penalty(solver_of(solver_), d)) return;
+    const char* word = constraint ? "constraint" : "penalty";
+    refuse(Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,
+                                           word, use.id, factor))
+               .with_help(solvers_that(context_.registry, fmt::format("`{}`", use.id),
+                                       [&](const assay_solver& s) { return takes_penalty(s, d); })),
+           use_mark(root_, use.key), "chosen here", penalty_needs(solver_of(solver_)));
+  }
+
+  void data() {
+    const DataSpec& x = trial_.data;
+    const bool split = trial_.split.kind == SplitSpec::Kind::kEntries ||
+                       trial_.split.kind == SplitSpec::Kind::kFile;
+    if (split) need(ASSAY_TAKES_MASK, "hidden entries", "split");
+    if (!x.mask_path.empty()) need(ASSAY_TAKES_MASK, "hidden entries", "data.mask");
+    if (x.missing_nan) need(ASSAY_TAKES_MASK, "hidden entries", "data.missing");
+    if (!x.weights_path.empty() || !x.row_weights_path.empty() || !x.col_weights_path.empty())
+      need(ASSAY_TAKES_WEIGHTS, "weights", "data.weights");
+    if (x.unstored == "unobserved")
+      need(ASSAY_TAKES_UNOBSERVED, "unobserved entries that are not stored", "data.unstored");
+  }
+
+  void need(uint32_t bit, const char* what, const std::string& path) {
+    if ((solver_of(solver_).takes_data & bit) != 0) return;
+    refuse(Diagnostic("E0206", fmt::format("solver `{}` cannot take {}", solver_.id, what))
+               .with_help(
+                   solvers_that(context_.registry, what,
+                                [&](const assay_solver& s) { return (s.takes_data & bit) != 0; })),
+           use_mark(root_, path), "asked for here", "every entry must count the same");
+  }
+
+  void metrics() {
+    if (trial_.split.kind != SplitSpec::Kind::kNone) return;
+    for (size_t i = 0; i < trial_.measure.metrics.size(); ++i) {
+      const Metric& m = trial_.measure.metrics[i];
+      if (!m.heldout) continue;
+      const std::string path = fmt::format("measure.metrics[{}]", i);
+      context_.out.push_back(
+          Diagnostic("E0209",
+                     fmt::format("`{}` needs held-out entries, and nothing is held out", m.text))
+              .at(use_mark(root_, path))
+              .about(path)
+              .with_help("`split: { use: entries, test: 0.1 }` holds out a tenth of the entries"));
+    }
+  }
+
+  void report(const Error& error, const std::string& path) {
+    Diagnostic d(code_of(error), error.message);
+    d.expected = error.expected;
+    d.found = error.found;
+    d.help = error.help;
+    d.note = error.note;
+    context_.out.push_back(d.at(use_mark(root_, path)).about(path));
+  }
+
+  const Trial& trial_;
+  const Node& root_;
+  Context& context_;
+  const Descriptor& solver_;
+};
+
+}  // namespace
+
+void check_combination(const Trial& trial, const Node& root, Context& context) {
+  if (trial.solver.id.empty() || trial.model.loss.id.empty()) return;
+  Combination(trial, root, context).check();
+}
+
+}  // namespace assay::spec
