@@ -20,8 +20,12 @@ struct Member {
   std::vector<unsigned char> bytes; // rows x cols elements, or the text
 };
 
+// Both orders of elements are read; Member holds them row-major. Types f8 f4 f2 u1 u2 i4 i8, little-endian, 1-D or 2-D.
+// A missing file is E0301, a short one E0302, anything else E0306.
 Expected<std::vector<Member>> read_npz(const std::string& path);
 Expected<Member> read_npy(const std::string& path);
+// The elements of an array as float64, rows x cols of them.
+void widen(const Member& m, double* out);
 // Writes path.tmp, optionally fsyncs, renames to path.
 Expected<void> write_npz(const std::string& path, const std::vector<Member>& members, bool sync);
 
