@@ -88,10 +88,10 @@ struct Kernels {
   int32_t (*terms_dense)(const DenseTile<T>& t);
   // The same over lines of a compressed X.
   int32_t (*terms_sparse)(const SparseTile<T>& t);
-  // row0 = (assigned) sum over stored entries of x * right[index], times weights; with power 2: x squared, 0: 1 per observed
-  // entry.
+  // row0 = (assigned) sum over observed stored entries of x * right[index]; with power 2: x squared, 0: 1 per entry. Products
+  // see values: weights hide entries and do nothing else.
   void (*sparse_rows_product)(const SparseTile<T>& t, int power);
-  // col0[index] += x * left row (times weights).
+  // col0[index] += x * left row, likewise.
   void (*sparse_cols_product)(const SparseTile<T>& t, int power);
 };
 

@@ -214,7 +214,7 @@ void check_products(Isa isa, int64_t width, int64_t k, const Case& c, int power)
   std::vector<double> want_cols(static_cast<size_t>(width * kp), 1.0);
   f.each([&](int64_t l, int32_t j, size_t e) {
     if (f.weight(e) == 0) return;
-    const double w = f.weight(e) * f.outer(l, j) * (power == 0 ? 1.0 : std::pow(f.viewed(l, e), power));
+    const double w = power == 0 ? 1.0 : std::pow(f.viewed(l, e), power);
     for (int64_t p = 0; p < k; ++p) {
       want_rows[static_cast<size_t>(l * kp + p)] += w * f.right.at(j, p);
       want_cols[static_cast<size_t>(j * kp + p)] += w * f.left.at(l, p);

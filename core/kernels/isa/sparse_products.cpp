@@ -6,7 +6,7 @@
 namespace assay::kernels::ASSAY_ISA_NS {
 namespace {
 
-// Weighted entries of a run that are observed: coefficients into s.x, indices into s.index (or where they lie). Their number.
+// Observed entries of a run: coefficients into s.x, indices into s.index (or where they lie). Their number.
 template <class T>
 ASSAY_INLINE int64_t coefficients(const SparseTile<T>& t,
                                   int power,
@@ -15,7 +15,6 @@ ASSAY_INLINE int64_t coefficients(const SparseTile<T>& t,
                                   int64_t n,
                                   const SparseScratch<T>& s,
                                   const int32_t*& indices) {
-  const bool outer = t.line_weights != nullptr || t.index_weights != nullptr;
   int32_t* index = reinterpret_cast<int32_t*>(s.index);
   indices = t.weights != nullptr ? index : t.indices + begin;
   int64_t kept = 0;
@@ -24,8 +23,6 @@ ASSAY_INLINE int64_t coefficients(const SparseTile<T>& t,
     T c = 1;
     if (power != 0) c = viewed(t, line, e);
     if (power == 2) c *= c;
-    if (t.weights != nullptr) c *= static_cast<T>(t.weights[e]);
-    if (outer) c *= outer_weight(t, line, t.indices[e]);
     if (t.weights != nullptr) index[kept] = t.indices[e];
     s.x[kept++] = c;
   }

@@ -141,7 +141,7 @@ def isa_headers(root):
             continue
         seen.add(path)
         for quoted, name in includes(path):
-            for base in (root, root / "capi" / "include"):
+            for base in (root, root / "capi" / "include", path.parent):
                 if (base / name).is_file():
                     queue.append(base / name)
                     break
