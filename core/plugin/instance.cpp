@@ -80,7 +80,7 @@ Loss::~Loss() {
 
 Expected<std::shared_ptr<Loss>> Loss::create(const Descriptor& d, const Options& options) {
   if (d.kind != "loss")
-    return Error(ASSAY_E_COMBINATION, "E0101",
+    return Error(ASSAY_E_COMBINATION, "E0207",
                  fmt::format("`{}` is a {}, not a loss", d.id, d.kind));
   auto complete = Options::complete(d.plugin->options, options, d.id);
   if (!complete) return std::move(complete.error());

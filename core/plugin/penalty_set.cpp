@@ -36,7 +36,7 @@ int32_t lacks(assay_ctx* ctx, const PenaltySet::Item& item, const char* what) {
 
 Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& options) {
   if (d.kind != "penalty")
-    return Error(ASSAY_E_COMBINATION, "E0101",
+    return Error(ASSAY_E_COMBINATION, "E0207",
                  fmt::format("`{}` is a {}, not a penalty", d.id, d.kind));
   auto complete = Options::complete(d.plugin->options, options, d.id);
   if (!complete) return std::move(complete.error());

@@ -90,7 +90,7 @@ Expected<std::string> checked_folder(const std::string& path) {
   std::error_code ec;
   const fs::path real = fs::canonical(path, ec);
   if (ec || !fs::is_directory(real, ec))
-    return refusal("E0413", path, fmt::format("plugin folder `{}` does not exist", path),
+    return refusal("E0415", path, fmt::format("plugin folder `{}` does not exist", path),
                    "create it, or name another");
   ASSAY_TRY(not_world_writable(real.string(), "plugin folder"));
   return real.string();
