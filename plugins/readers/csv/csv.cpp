@@ -31,8 +31,8 @@ constexpr assay_option kOptions[] = {
     {"row_names", "column of row names, by name or number from 0", ASSAY_OPT_STRING, 0, 0, 0, 0,
      nullptr, nullptr},
     {"use_columns",
-     "columns to read, by name or number from 0, separated by commas or line ends; the others may "
-     "hold text",
+     "columns to read, by name, number from 0 or range, separated by commas or line ends; the "
+     "others may hold text",
      ASSAY_OPT_STRING, 0, 0, 0, 0, nullptr, nullptr},
     {"missing_marker", "a text that stands for a missing number, beside nothing, NA and nan",
      ASSAY_OPT_STRING, 0, 0, 0, 0, nullptr, nullptr},
@@ -225,11 +225,26 @@ class Csv {
       const size_t to = std::min(wanted.find(cut, from), wanted.size());
       const std::string column(
           assay::reading::trimmed(std::string_view(wanted).substr(from, to - from)));
-      if (!column.empty()) chosen[find(column, "use_columns")] = 1;
+      if (!column.empty()) choose(column, chosen);
       from = to + 1;
     }
     for (size_t f = 0; f < width_; ++f)
       if (!chosen[f] && roles_[f] == kNumber) roles_[f] = kIgnored;
+  }
+
+  // A column by name or number, or a range of numbers such as 0:10 (its end left out).
+  void choose(const std::string& column, std::vector<char>& chosen) const {
+    const size_t colon = column.find(':');
+    int64_t first = 0, last = 0;
+    const bool range = colon != std::string::npos &&
+                       assay::reading::parse_index(column.substr(0, colon), &first) &&
+                       assay::reading::parse_index(column.substr(colon + 1), &last);
+    if (!range) {
+      chosen[find(column, "use_columns")] = 1;
+      return;
+    }
+    if (last > static_cast<int64_t>(width_) || first >= last) find(column, "use_columns");
+    for (int64_t f = first; f < last; ++f) chosen[static_cast<size_t>(f)] = 1;
   }
 
   // Counts the rows and keeps labels and names.
