@@ -33,11 +33,14 @@ class TypedLanes final : public Lanes {
  public:
   explicit TypedLanes(Frame& frame)
       : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.model->x) {
-    if (frame.model->loss) loss_ = frame.model->loss->template functions<T>();
-    squared_ = kernels::LossFunctions<T>{};
+    if (frame.model->loss) {
+      loss_ = frame.model->loss->template functions<T>();
+      if constexpr (std::is_same_v<T, float>) {
+        wide_ = frame.model->loss->template functions<double>();
+        loss_.wide = &wide_;
+      }
+    }
     squared_.tag = ASSAY_TAG_SQUARED;
-    squared_.m_lo = -std::numeric_limits<T>::infinity();
-    squared_.m_hi = std::numeric_limits<T>::infinity();
     weighted_ = x_.weighted() || x_.mask != nullptr;
     plan_images();
   }
@@ -732,6 +735,7 @@ class TypedLanes final : public Lanes {
   const kernels::Kernels<T>& kernels_;
   const data::Data& x_;
   kernels::LossFunctions<T> loss_, squared_;
+  kernels::LossFunctions<double> wide_;  // what float kernels fall back to
   bool weighted_ = false;
 };
 
