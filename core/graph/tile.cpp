@@ -48,6 +48,7 @@ class TypedLanes final : public Lanes {
   void size(Worker& w) const override {
     int64_t x = 0, slice = 0, tile_doubles = 0, transposed = 0, scratch = 0;
     bool powers = false, loads = false;
+    const int64_t longest = longest_line();
     for (const Stage& stage : frame_.layout->stages) {
       int64_t per_row = 0;
       for (size_t b = 0; b < frame_.layout->buffers.size(); ++b) {
@@ -71,11 +72,11 @@ class TypedLanes final : public Lanes {
         }
         slice =
             std::max(slice, (stage.axis == ASSAY_ROWS ? stage.tile : chunk(stage)) * width_pad(op));
+        const int64_t k = width(op.kind == OpKind::kTerms ? op.left : op.right);
+        if (sparse) scratch = std::max(scratch, kernels::sparse_scratch<T>(k, longest));
         if (op.kind == OpKind::kTerms) {
-          const int64_t k = width(op.left);
           transposed = std::max(transposed, k * kernels::padded<T>(stage.tile));
-          scratch = std::max(scratch, sparse ? kernels::sparse_scratch<T>(k, longest_line())
-                                             : kernels::terms_scratch<T>(k));
+          if (!sparse) scratch = std::max(scratch, kernels::terms_scratch<T>(k));
         }
       }
     }
