@@ -135,6 +135,8 @@ int32_t catching(const assay_host *host, assay_ctx *ctx, F &&f) noexcept {
     const int32_t status = failed(e.status(), e.what());
     if (host && !e.help().empty()) host->add_detail(ctx, ASSAY_DETAIL_HELP, e.help().c_str());
     return status;
+  } catch (const Recorded &e) {
+    return e.status;
   } catch (const std::bad_alloc &) {
     return failed(ASSAY_E_MEMORY, "no memory left");
   } catch (const std::exception &e) {
