@@ -161,39 +161,48 @@ void add_each(assay_builder* b,
 }
 
 assay_buf sum(assay_builder* b, const std::string& name) {
-  const assay_buf id = assay_sum(b, name.c_str(), 1, 1);
-  b->report(b, name.c_str(), id);
-  return id;
+  return assay_sum(b, name.c_str(), 1, 1);
 }
 
 int32_t build_loss(assay_builder* b) {
-  add_terms(b, ASSAY_VALUE, ASSAY_ROWS, ASSAY_NO, ASSAY_NO, sum(b, "loss"));
+  const assay_buf loss = sum(b, "loss");
+  add_terms(b, ASSAY_VALUE, ASSAY_ROWS, ASSAY_NO, ASSAY_NO, loss);
+  b->report(b, "loss", loss);
   return b->status(b);
 }
 
+// The norms of one factor's gradient, reported as projected_w, numerator_w, denominator_w.
+void build_side(assay_builder* b, int32_t side, bool split) {
+  const std::string s = kSide[side];
+  const assay_buf F = b->factor(b, side);
+  const assay_buf first = assay_local(b, (split ? "num_" + s : "grad_" + s).c_str(), side, 0);
+  const assay_buf pg = sum(b, "projected_" + s);
+  if (!split) {
+    add_terms(b, ASSAY_GRAD, side, first, ASSAY_NO, ASSAY_NO);
+    add_each(b, "kkt_" + s, side, add_gradient,
+             {{F, ASSAY_IN}, {first, ASSAY_INOUT}, {pg, ASSAY_ADD}});
+    b->report(b, ("projected_" + s).c_str(), pg);
+    return;
+  }
+  const assay_buf den = assay_local(b, ("den_" + s).c_str(), side, 0);
+  const assay_buf n2 = sum(b, "numerator_" + s), d2 = sum(b, "denominator_" + s);
+  add_terms(b, ASSAY_MU, side, first, den, ASSAY_NO);
+  add_each(b, "kkt_" + s, side, add_split,
+           {{F, ASSAY_IN},
+            {first, ASSAY_INOUT},
+            {den, ASSAY_INOUT},
+            {pg, ASSAY_ADD},
+            {n2, ASSAY_ADD},
+            {d2, ASSAY_ADD}});
+  b->report(b, ("projected_" + s).c_str(), pg);
+  b->report(b, ("numerator_" + s).c_str(), n2);
+  b->report(b, ("denominator_" + s).c_str(), d2);
+}
+
 int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
-  add_terms(b, ASSAY_VALUE, ASSAY_ROWS, ASSAY_NO, ASSAY_NO, sum(b, "loss"));
+  build_loss(b);
   for (int32_t side = 0; side < 2; ++side) {
-    if (model.frozen[side]) continue;
-    const std::string s = kSide[side];
-    const assay_buf first = assay_local(b, (split ? "num_" + s : "grad_" + s).c_str(), side, 0);
-    if (split) {
-      const assay_buf den = assay_local(b, ("den_" + s).c_str(), side, 0);
-      add_terms(b, ASSAY_MU, side, first, den, ASSAY_NO);
-      add_each(b, "kkt_" + s, side, add_split,
-               {{b->factor(b, side), ASSAY_IN},
-                {first, ASSAY_INOUT},
-                {den, ASSAY_INOUT},
-                {sum(b, "projected_" + s), ASSAY_ADD},
-                {sum(b, "numerator_" + s), ASSAY_ADD},
-                {sum(b, "denominator_" + s), ASSAY_ADD}});
-    } else {
-      add_terms(b, ASSAY_GRAD, side, first, ASSAY_NO, ASSAY_NO);
-      add_each(b, "kkt_" + s, side, add_gradient,
-               {{b->factor(b, side), ASSAY_IN},
-                {first, ASSAY_INOUT},
-                {sum(b, "projected_" + s), ASSAY_ADD}});
-    }
+    if (!model.frozen[side]) build_side(b, side, split);
   }
   return b->status(b);
 }

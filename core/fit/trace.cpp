@@ -32,7 +32,7 @@ Stop stop_from_name(const std::string& name) {
 
 std::string to_csv(const Trace& trace) {
   std::string text = "iteration,seconds,objective,loss,penalty,kkt,rel_change";
-  for (const std::string& name : trace.columns) text += "," + name;
+  for (const std::string& name : trace.columns) text.append(",").append(name);
   text += '\n';
   for (const TraceRow& row : trace.rows) {
     text += std::to_string(row.iteration);

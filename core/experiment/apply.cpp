@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// transform and reconstruct from files to files.
+#include "core/experiment/apply.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "core/base/number.hpp"
+#include "core/experiment/files.hpp"
+#include "core/experiment/new_rows.hpp"
+#include "core/experiment/session.hpp"
+#include "core/kernels/linalg.hpp"
+#include "core/plugin/load.hpp"
+
+namespace assay::experiment {
+namespace {
+
+std::vector<double> doubles(const kernels::Member& m) {
+  std::vector<double> out(static_cast<size_t>(m.rows * m.cols));
+  if (m.dtype == ASSAY_F64) {
+    std::memcpy(out.data(), m.bytes.data(), out.size() * sizeof(double));
+    return out;
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    float narrow = 0;
+    std::memcpy(&narrow, m.bytes.data() + i * sizeof narrow, sizeof narrow);
+    out[i] = static_cast<double>(narrow);
+  }
+  return out;
+}
+
+// Format 1.0 of NumPy: magic, length of the head, the head padded to 64 bytes, then the elements.
+std::string npy_bytes(const kernels::Member& m) {
+  std::string head = fmt::format("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({}, {}), }}",
+                                 m.dtype == ASSAY_F64 ? 8 : 4, m.rows, m.cols);
+  constexpr size_t kBefore = 10;
+  head.resize((kBefore + head.size() + 64) / 64 * 64 - kBefore, ' ');
+  head.back() = '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += static_cast<char>(head.size() & 0xff);
+  bytes += static_cast<char>(head.size() >> 8);
+  bytes += head;
+  bytes.append(m.bytes.begin(), m.bytes.end());
+  return bytes;
+}
+
+Expected<void> write_array(const std::string& path,
+                           const kernels::Member& m,
+                           const std::vector<std::string>& col_names) {
+  const auto ends = [&](const char* suffix) {
+    const std::string s = suffix;
+    return path.size() > s.size() && path.compare(path.size() - s.size(), s.size(), s) == 0;
+  };
+  if (ends(".npy")) return write_file(path, npy_bytes(m));
+  if (ends(".npz")) return kernels::write_npz(path, {m}, false);
+  if (!ends(".csv")) {
+    return Error(ASSAY_E_ARGUMENT, "E0008", fmt::format("cannot tell the format of `{}`", path))
+        .with_help("end the name with `.npy`, `.npz` or `.csv`");
+  }
+  std::string text;
+  for (size_t j = 0; j < col_names.size(); ++j) text.append(j ? "," : "").append(col_names[j]);
+  if (!col_names.empty()) text += '\n';
+  const std::vector<double> values = doubles(m);
+  for (size_t at = 0, cols = static_cast<size_t>(m.cols); at < values.size(); ++at) {
+    text.append(at % cols ? "," : "").append(format_shortest(values[at]));
+    if (at % cols == cols - 1) text += '\n';
+  }
+  return write_file(path, text);
+}
+
+std::vector<std::string> component_names(int64_t k) {
+  std::vector<std::string> names;
+  for (int64_t a = 0; a < k; ++a) names.push_back(fmt::format("component{}", a + 1));
+  return names;
+}
+
+// X = W H in the units of the view.
+Expected<kernels::Member> product(const SavedModel& saved) {
+  const kernels::Member &W = *saved.find("W"), &H = *saved.find("H");
+  const std::vector<double> w = doubles(W), h = doubles(H);
+  kernels::Member out;
+  out.name = "X";
+  out.dtype = ASSAY_F64;
+  out.rows = W.rows;
+  out.cols = H.cols;
+  out.bytes.resize(static_cast<size_t>(out.rows * out.cols) * sizeof(double));
+  auto* x = reinterpret_cast<double*>(out.bytes.data());
+  const int32_t status = kernels::la_table()->gemm(0, 0, out.rows, out.cols, W.cols, 1, w.data(),
+                                                   W.cols, h.data(), H.cols, 0, x, out.cols);
+  if (status < 0) return Error(status, "E0900", "the product of the factors failed");
+  return out;
+}
+
+// Where new rows come from: the reader asked for; else the one of the training data when the name
+// ends alike; else the one that knows the file.
+Expected<void> choose_reader(const SavedModel& saved,
+                             const std::string& path,
+                             const std::string& asked,
+                             const plugin::Registry& registry,
+                             spec::DataSpec& data) {
+  data.path = path;
+  const Json& about = saved.about["data"];
+  const plugin::Descriptor* d = nullptr;
+  if (!asked.empty()) {
+    spec::Use use;
+    use.id = asked;
+    auto found = find_plugin(registry, "reader", use);
+    if (!found) return std::move(found.error());
+    d = *found;
+  } else {
+    d = plugin::find_reader(registry, path);
+  }
+  if (!d) {
+    Error e(ASSAY_E_FORMAT, "E0306", fmt::format("no reader knows `{}`", path));
+    e.file = path;
+    e.help.push_back("name one with `--reader`; `assay list readers` shows them");
+    return e;
+  }
+  if (about.contains("reader") && about["reader"].value("use", "") == d->id) {
+    auto use = use_from_json(about["reader"], "reader", registry);
+    if (!use) return std::move(use.error());
+    data.reader = std::move(*use);
+    data.label_column = about.value("label_column", "");
+    return {};
+  }
+  data.reader.id = d->id;
+  auto options = plugin::Options::complete(d->plugin->options, {}, d->id);
+  if (!options) return std::move(options.error());
+  data.reader.options = std::move(*options);
+  return {};
+}
+
+}  // namespace
+
+Expected<Applied> transform(const std::string& model_path,
+                            const std::string& data_path,
+                            const std::string& out_path,
+                            std::shared_ptr<plugin::Registry> registry,
+                            const ApplyOptions& options) {
+  auto saved = read_model(model_path);
+  if (!saved) return std::move(saved.error());
+  auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
+  if (!runtime) return std::move(runtime.error());
+  runtime->cancel = options.cancel;
+  auto trial = trial_of(*saved, *runtime->registry);
+  if (!trial) return std::move(trial.error());
+  ASSAY_TRY(choose_reader(*saved, data_path, options.reader, *runtime->registry, trial->data));
+  Session session(*runtime);
+  auto raw = session.load(*trial);
+  if (!raw) return std::move(raw.error());
+  auto rows = transform_rows(*saved, *raw, *runtime);
+  if (!rows) return std::move(rows.error());
+  ASSAY_TRY(write_array(out_path, rows->W, component_names(rows->W.cols)));
+  return Applied{rows->W.rows,
+                 rows->W.cols,
+                 rows->fitted.stop,
+                 rows->fitted.iterations,
+                 rows->fitted.trace.rows.back().objective,
+                 out_path};
+}
+
+Expected<Applied> reconstruct(const std::string& model_path,
+                              const std::string& out_path,
+                              std::shared_ptr<plugin::Registry> registry,
+                              const ApplyOptions& options) {
+  auto saved = read_model(model_path);
+  if (!saved) return std::move(saved.error());
+  auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
+  if (!runtime) return std::move(runtime.error());
+  auto learnt = transforms_of(*saved, *runtime->registry);
+  if (!learnt) return std::move(learnt.error());
+  auto X = product(*saved);
+  if (!X) return std::move(X.error());
+  ASSAY_TRY(
+      undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, *runtime));
+  ASSAY_TRY(write_array(out_path, *X, names_of(*saved).cols));
+  Applied done;
+  done.rows = X->rows;
+  done.cols = X->cols;
+  done.file = out_path;
+  return done;
+}
+
+}  // namespace assay::experiment

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// model.npz: arrays anybody can open, and model.json, which says how they were made. Nothing in it
+// depends on time, threads or place: equal results are equal files. Format 1 is read for ever.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/expected.hpp"
+#include "core/data/data.hpp"
+#include "core/experiment/prepare.hpp"
+#include "core/experiment/resolve.hpp"
+#include "core/fit/fit.hpp"
+#include "core/kernels/npy.hpp"
+
+namespace assay::experiment {
+
+struct SavedModel {
+  Json about;                           // model.json
+  std::vector<kernels::Member> arrays;  // W n x k, H k x d, then what transforms learnt
+  const kernels::Member* find(const std::string& name) const;
+};
+
+// `trial_id` may be empty (an application's fit has none).
+SavedModel save(const spec::Trial& trial,
+                const std::string& trial_id,
+                const graph::Model& model,
+                const Prepared& data,
+                const fit::Result& result,
+                const plugin::Registry& registry);
+
+Expected<void> write_model(const std::string& path, const SavedModel& model);
+// E0301, E0306: no file, or no model of a format we know.
+Expected<SavedModel> read_model(const std::string& path);
+
+// A factor as users see it: W n x k, H k x d.
+kernels::Member user_view(const graph::Buffer& factor, int side);
+// And back into storage (long side first).
+graph::Buffer storage_view(const kernels::Member& member, int side);
+
+// Names of rows and columns, empty where there are none.
+data::Names names_of(const SavedModel& model);
+
+}  // namespace assay::experiment

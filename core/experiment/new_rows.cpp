@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// transform is a fit with H frozen: the same solver, its step pruned to W. W starts at one
+// constant, mean(training X) / (k mean(H)), so that W H starts at the mean of X and nothing depends
+// on the order of the rows.
+#include "core/experiment/new_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/experiment/trial.hpp"
+
+namespace assay::experiment {
+namespace {
+
+Expected<spec::FactorSpec> factor_from_json(const Json& json, const plugin::Registry& registry) {
+  spec::FactorSpec factor;
+  if (json.contains("constraint")) {
+    auto use = use_from_json(json["constraint"], "penalty", registry);
+    if (!use) return std::move(use.error());
+    factor.constraint = std::move(*use);
+  }
+  for (const Json& one : json.value("penalties", Json::array())) {
+    auto use = use_from_json(one, "penalty", registry);
+    if (!use) return std::move(use.error());
+    factor.penalties.push_back(std::move(*use));
+  }
+  return factor;
+}
+
+double mean_of(const graph::Buffer& buffer) {
+  double sum = 0;
+  for (int64_t i = 0; i < buffer.rows; ++i) {
+    for (int64_t a = 0; a < buffer.width; ++a) sum += buffer.get(i, a);
+  }
+  return sum / static_cast<double>(buffer.rows * buffer.width);
+}
+
+void start_rows(graph::Model& model, double mean_x) {
+  const double h = mean_of(model.factor[1]);
+  const double k = static_cast<double>(model.factor[1].width);
+  const double start = h > 0 && mean_x > 0 ? mean_x / (k * h) : 1 / k;
+  for (int64_t i = 0; i < model.factor[0].rows; ++i) {
+    for (int64_t a = 0; a < model.factor[0].width; ++a) model.factor[0].set(i, a, start);
+  }
+}
+
+Expected<void> check_columns(const data::Data& x, const SavedModel& saved) {
+  const int64_t d = saved.find("H")->cols;
+  if (x.cols == d) return {};
+  Error e(ASSAY_E_SHAPE, "E0307",
+          fmt::format("the data have {} columns and the model was fitted on {}", x.cols, d));
+  e.help.push_back("give data with the columns of the training data, without labels");
+  return e;
+}
+
+}  // namespace
+
+Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& registry) {
+  const Json& m = saved.about["model"];
+  spec::Trial trial;
+  trial.model.kind = saved.about.value("kind", trial.model.kind);
+  trial.model.rank = m.value("rank", std::vector<int64_t>());
+  trial.data.compute = m.value("compute", "f64");
+  trial.data.missing_nan = saved.about["data"].value("missing_nan", false);
+  trial.seed = saved.about.value("seed", uint64_t{0});
+  trial.repeat = saved.about.value("repeat", int64_t{0});
+  auto loss = use_from_json(m["loss"], "loss", registry);
+  if (!loss) return std::move(loss.error());
+  trial.model.loss = std::move(*loss);
+  auto W = factor_from_json(m.value("W", Json::object()), registry);
+  if (!W) return std::move(W.error());
+  trial.model.W = std::move(*W);
+  auto H = factor_from_json(m.value("H", Json::object()), registry);
+  if (!H) return std::move(H.error());
+  trial.model.H = std::move(*H);
+  auto solver = use_from_json(m["solver"], "solver", registry);
+  if (!solver) return std::move(solver.error());
+  trial.solver = std::move(*solver);
+  const Json& stop = m["stop"];
+  trial.stop.max_iter = stop.value("max_iter", trial.stop.max_iter);
+  trial.stop.rel_tol = stop.value("rel_tol", trial.stop.rel_tol);
+  trial.stop.kkt_tol = stop.value("kkt_tol", trial.stop.kkt_tol);
+  trial.stop.patience = stop.value("patience", trial.stop.patience);
+  trial.measure.every = m.value("measure_every", trial.measure.every);
+  return trial;
+}
+
+Expected<std::vector<Learnt>> transforms_of(const SavedModel& saved,
+                                            const plugin::Registry& registry) {
+  std::vector<Learnt> out;
+  for (const Json& one : saved.about.value("transforms", Json::array())) {
+    auto use = use_from_json(one, "transform", registry);
+    if (!use) return std::move(use.error());
+    Learnt learnt;
+    learnt.use = std::move(*use);
+    for (const Json& name : one.value("learnt", Json::array())) {
+      if (const auto* m = saved.find(name.get<std::string>())) learnt.learnt.push_back(*m);
+    }
+    out.push_back(std::move(learnt));
+  }
+  return out;
+}
+
+Expected<Rows> transform_rows(const SavedModel& saved,
+                              std::shared_ptr<const data::Data> raw,
+                              const Runtime& runtime) {
+  ASSAY_TRY(check_columns(*raw, saved));
+  auto trial = trial_of(saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  auto learnt = transforms_of(saved, *runtime.registry);
+  if (!learnt) return std::move(learnt.error());
+  auto x = apply_learnt(*learnt, raw, runtime);
+  if (!x) return std::move(x.error());
+  Prepared data;
+  data.data_id = raw->id;
+  data.train = std::move(*x);
+  data.facts = data::measure(*data.train);
+  auto model = make_model(*trial, data, runtime);
+  if (!model) return std::move(model.error());
+  (*model)->factor[1] = storage_view(*saved.find("H"), 1);
+  (*model)->frozen[1] = true;
+  start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
+  auto task = make_task(*trial, data, **model, runtime);
+  if (!task) return std::move(task.error());
+  auto result = fit::fit(*task);
+  if (!result) return std::move(result.error());
+  return Rows{user_view((*model)->factor[0], 0), std::move(*result)};
+}
+
+}  // namespace assay::experiment

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// A saved model alive again: its trial, its transforms, and W of new rows under it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/base/expected.hpp"
+#include "core/experiment/model_file.hpp"
+#include "core/experiment/prepare.hpp"
+#include "core/experiment/runtime.hpp"
+#include "core/fit/fit.hpp"
+#include "core/spec/experiment.hpp"
+
+namespace assay::experiment {
+
+// The trial a saved model came from, as far as new rows need it.
+Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& registry);
+Expected<std::vector<Learnt>> transforms_of(const SavedModel& saved,
+                                            const plugin::Registry& registry);
+
+struct Rows {
+  kernels::Member W;  // rows of the new data x k
+  fit::Result fitted;
+};
+// `raw` in the units of the data as read.
+Expected<Rows> transform_rows(const SavedModel& saved,
+                              std::shared_ptr<const data::Data> raw,
+                              const Runtime& runtime);
+
+}  // namespace assay::experiment

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Split, then transforms: fitted on training entries, applied to both parts as changes of the view.
+#include "core/experiment/prepare.hpp"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <utility>
+
+#include "core/data/split.hpp"
+#include "core/data/view.hpp"
+#include "core/experiment/resolve.hpp"
+#include "core/fit/checkpoint.hpp"
+#include "core/graph/program.hpp"
+#include "core/plugin/guard.hpp"
+#include "core/plugin/load.hpp"
+
+namespace assay::experiment {
+namespace {
+
+using DataPtr = std::shared_ptr<const data::Data>;
+
+DataPtr share(data::Data x) { return std::make_shared<const data::Data>(std::move(x)); }
+
+Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
+  const spec::SplitSpec& s = trial.split;
+  const auto repeat = static_cast<uint64_t>(trial.repeat);
+  const uint64_t stream = plugin::stream_key(trial.seed, "split", x.id, repeat);
+  const auto& rng = *static_cast<const assay_rng*>(plugin::host()->service("assay.rng/1"));
+  switch (s.kind) {
+    case spec::SplitSpec::Kind::kEntries:
+      return data::hold_out_entries(x, s.test, s.keep_per_row, stream, rng);
+    case spec::SplitSpec::Kind::kRows:
+      return data::hold_out_rows(x, s.test, stream, rng);
+    case spec::SplitSpec::Kind::kFolds: {
+      // One cut for all repeats; the repeat says which part is held out.
+      const uint64_t one_cut = plugin::stream_key(trial.seed, "split", x.id, 0);
+      return data::hold_out_fold(x, data::folds(x.rows, s.folds, one_cut, rng),
+                                 trial.repeat % s.folds);
+    }
+    default:
+      break;
+  }
+  auto mask = plugin::load_matrix(s.path);
+  if (!mask) return std::move(mask.error());
+  return data::hold_out_masked(x, *mask);
+}
+
+// A live transform.
+class Transform {
+ public:
+  static Expected<std::unique_ptr<Transform>> create(const spec::Use& use,
+                                                     const graph::Model& over,
+                                                     const Runtime& runtime) {
+    auto d = find_plugin(*runtime.registry, "transform", use);
+    if (!d) return std::move(d.error());
+    std::unique_ptr<Transform> t(new Transform);
+    t->use_ = use;
+    t->table_ = static_cast<const assay_transform*>((*d)->plugin->vtable);
+    assay_problem problem = over.problem();
+    problem.side = -1;
+    problem.options = t->use_.options.handle();
+    assay_ctx ctx;
+    ctx.log = &runtime.log;
+    const int32_t status = plugin::guarded(&ctx, use.id, [&] {
+      return t->table_->create ? t->table_->create(plugin::host(), &ctx, &problem, &t->self_) : 0;
+    });
+    if (status < 0) return ctx.take_error(status, use.id).at(use.key);
+    t->created_ = true;
+    return t;
+  }
+  ~Transform() {
+    if (created_ && table_->destroy) table_->destroy(self_);
+  }
+  Transform(const Transform&) = delete;
+  Transform& operator=(const Transform&) = delete;
+
+  // What training entries teach it: its STATE buffers in the order declared.
+  Expected<std::vector<kernels::Member>> learn(graph::Model& over, const Runtime& runtime) const {
+    std::vector<kernels::Member> learnt;
+    if (!ASSAY_HAS(table_, build) || !table_->build) return learnt;
+    auto program = graph::Program::build(over, use_.id, self_, [this](assay_builder* b) {
+      return table_->build(self_, b, ASSAY_FIT);
+    });
+    if (!program) return std::move(program.error());
+    if ((*program)->empty()) return learnt;
+    auto plan = graph::Plan::make(*program, over, runtime.plan_options());
+    if (!plan) return std::move(plan.error());
+    auto step = (*plan)->run(false);
+    if (!step) return std::move(step.error());
+    for (const auto& declared : (*program)->body().buffers) {
+      if (declared.role != ASSAY_STATE) continue;
+      const auto found = over.state.find(declared.name);
+      if (found == over.state.end()) continue;
+      learnt.push_back(fit::to_member(use_.id + "." + declared.name, found->second));
+    }
+    return learnt;
+  }
+
+  Expected<DataPtr> apply(const data::Data& x,
+                          const std::vector<kernels::Member>& learnt,
+                          const Runtime& runtime) const {
+    return table_->form == ASSAY_TRANSFORM_AFFINE ? affine(x, learnt) : element(x, runtime);
+  }
+
+  Expected<void> undo(const std::vector<kernels::Member>& learnt,
+                      double* x,
+                      int64_t rows,
+                      int64_t cols) const {
+    if (table_->form == ASSAY_TRANSFORM_AFFINE) {
+      auto a = coefficients(cols, learnt);
+      if (!a) return std::move(a.error());
+      for (int64_t at = 0; at < rows * cols; ++at) {
+        const auto j = static_cast<size_t>(at % cols);
+        x[at] = (x[at] - a->shift[j]) / a->scale[j];
+      }
+      return {};
+    }
+    if (!ASSAY_HAS(table_, invert) || !table_->invert) {
+      return Error(ASSAY_E_COMBINATION, "E0207",
+                   fmt::format("transform `{}` has no inverse", use_.id))
+          .with_help("multiply the model's `W` and `H` for values as transformed");
+    }
+    assay_ctx ctx;
+    const int32_t status =
+        plugin::guarded(&ctx, use_.id, [&] { return table_->invert(self_, &ctx, rows * cols, x); });
+    if (status < 0) return ctx.take_error(status, use_.id);
+    return {};
+  }
+
+ private:
+  Transform() = default;
+
+  struct Affine {
+    std::vector<double> scale, shift;
+  };
+
+  Expected<Affine> coefficients(int64_t cols, const std::vector<kernels::Member>& learnt) const {
+    std::vector<const double*> arrays;
+    for (const auto& m : learnt) {
+      if (m.dtype != ASSAY_F64 || m.rows != cols) {
+        return Error(ASSAY_E_SHAPE, "E0307",
+                     fmt::format("transform `{}` was fitted on {} columns and the data have {}",
+                                 use_.id, m.rows, cols));
+      }
+      arrays.push_back(reinterpret_cast<const double*>(m.bytes.data()));
+    }
+    Affine a;
+    a.scale.assign(static_cast<size_t>(cols), 1.0);
+    a.shift.assign(static_cast<size_t>(cols), 0.0);
+    assay_ctx ctx;
+    const int32_t status = plugin::guarded(&ctx, use_.id, [&] {
+      return table_->affine(self_, &ctx, cols, static_cast<int32_t>(arrays.size()), arrays.data(),
+                            a.scale.data(), a.shift.data());
+    });
+    if (status < 0) return ctx.take_error(status, use_.id).at(use_.key);
+    return a;
+  }
+
+  Expected<DataPtr> affine(const data::Data& x, const std::vector<kernels::Member>& learnt) const {
+    auto a = coefficients(x.cols, learnt);
+    if (!a) return std::move(a.error());
+    auto out = data::with_affine(x, a->scale.data(), a->shift.data());
+    if (!out) return std::move(out.error());
+    return share(std::move(*out));
+  }
+
+  Expected<DataPtr> element(const data::Data& x, const Runtime& runtime) const {
+    data::Rewrite how = data::Rewrite::kNone;
+    const auto apply_to = [this](int64_t n, double* values) -> Expected<void> {
+      assay_ctx ctx;
+      const int32_t status =
+          plugin::guarded(&ctx, use_.id, [&] { return table_->apply(self_, &ctx, n, values); });
+      if (status < 0) return ctx.take_error(status, use_.id).at(use_.key);
+      return {};
+    };
+    auto out = data::with_element(x, apply_to, &how);
+    if (!out) return std::move(out.error());
+    if (how == data::Rewrite::kStorage && runtime.log) {
+      runtime.log(ASSAY_LOG_INFO, fmt::format("transform `{}` rewrote the data once ({} bytes)",
+                                              use_.id, out->bytes()));
+    }
+    return share(std::move(*out));
+  }
+
+  spec::Use use_;
+  const assay_transform* table_ = nullptr;
+  void* self_ = nullptr;
+  bool created_ = false;
+};
+
+graph::Model bare_model(DataPtr x) {
+  graph::Model m;
+  m.facts = data::measure(*x);
+  m.x = std::move(x);
+  m.n_factors = 0;
+  return m;
+}
+
+}  // namespace
+
+Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime& runtime) {
+  Prepared p;
+  p.data_id = raw->id;
+  p.train = raw;
+  if (trial.split.kind != spec::SplitSpec::Kind::kNone) {
+    auto split = split_of(trial, *raw);
+    if (!split) return std::move(split.error());
+    p.train = share(std::move(split->train));
+    p.heldout = share(std::move(split->held));
+  }
+  for (const spec::Use& use : trial.data.transforms) {
+    graph::Model over = bare_model(p.train);
+    auto transform = Transform::create(use, over, runtime);
+    if (!transform) return std::move(transform.error());
+    auto learnt = (*transform)->learn(over, runtime);
+    if (!learnt) return std::move(learnt.error());
+    for (auto& member : *learnt) {
+      member.name = fmt::format("transforms.{}.{}", p.transforms.size(), member.name);
+    }
+    for (DataPtr* x : {&p.train, &p.heldout}) {
+      if (!*x) continue;
+      auto out = (*transform)->apply(**x, *learnt, runtime);
+      if (!out) return std::move(out.error());
+      *x = std::move(*out);
+    }
+    p.transforms.push_back({use, std::move(*learnt)});
+  }
+  p.facts = data::measure(*p.train);
+  return p;
+}
+
+Expected<DataPtr> apply_learnt(const std::vector<Learnt>& transforms,
+                               DataPtr x,
+                               const Runtime& runtime) {
+  for (const Learnt& t : transforms) {
+    auto transform = Transform::create(t.use, bare_model(x), runtime);
+    if (!transform) return std::move(transform.error());
+    auto out = (*transform)->apply(*x, t.learnt, runtime);
+    if (!out) return std::move(out.error());
+    x = std::move(*out);
+  }
+  return x;
+}
+
+Expected<void> undo_learnt(const std::vector<Learnt>& transforms,
+                           double* x,
+                           int64_t rows,
+                           int64_t cols,
+                           const Runtime& runtime) {
+  graph::Model nothing;
+  nothing.x = std::make_shared<const data::Data>();
+  nothing.n_factors = 0;
+  for (auto t = transforms.rbegin(); t != transforms.rend(); ++t) {
+    auto transform = Transform::create(t->use, nothing, runtime);
+    if (!transform) return std::move(transform.error());
+    ASSAY_TRY((*transform)->undo(t->learnt, x, rows, cols));
+  }
+  return {};
+}
+
+}  // namespace assay::experiment

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data for a trial: loaded once, split, then transformed with what transforms learn from training
+// entries only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/expected.hpp"
+#include "core/data/data.hpp"
+#include "core/experiment/runtime.hpp"
+#include "core/kernels/npy.hpp"
+#include "core/spec/experiment.hpp"
+
+namespace assay::experiment {
+
+// A transform with what it learnt (d x 1 arrays), so that new rows can be treated alike.
+struct Learnt {
+  spec::Use use;
+  std::vector<kernels::Member> learnt;
+};
+
+struct Prepared {
+  std::shared_ptr<const data::Data> train, heldout;  // heldout: null without a split
+  data::Facts facts;                                 // of train
+  std::string data_id;                               // of the data as read
+  std::vector<Learnt> transforms;
+};
+
+// Splits and transforms what a reader or an application gave. Storage is shared with `raw`.
+Expected<Prepared> prepare(const spec::Trial& trial,
+                           std::shared_ptr<const data::Data> raw,
+                           const Runtime& runtime);
+
+// The same transforms, as learnt, on other data of as many columns.
+Expected<std::shared_ptr<const data::Data>> apply_learnt(const std::vector<Learnt>& transforms,
+                                                         std::shared_ptr<const data::Data> x,
+                                                         const Runtime& runtime);
+
+// Undoes them, last first, on rows x cols numbers. A transform without an inverse is E0207.
+Expected<void> undo_learnt(const std::vector<Learnt>& transforms,
+                           double* x,
+                           int64_t rows,
+                           int64_t cols,
+                           const Runtime& runtime);
+
+}  // namespace assay::experiment

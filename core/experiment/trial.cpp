@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Assembly of a trial's model and task.
+#include "core/experiment/trial.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/base/number.hpp"
+#include "core/data/observe.hpp"
+#include "core/experiment/resolve.hpp"
+#include "core/plugin/load.hpp"
+
+namespace assay::experiment {
+namespace {
+
+const spec::FactorSpec& factor_spec(const spec::ModelSpec& model, int side) {
+  return side == 0 ? model.W : side == 1 ? model.H : model.S;
+}
+
+Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model) {
+  const assay_loss_facts& loss = model.loss->facts();
+  const data::Facts& f = model.facts;
+  const bool low = f.min < loss.x_lo || ((loss.flags & ASSAY_LOSS_X_LO_OPEN) && f.min <= loss.x_lo);
+  const bool high =
+      f.max > loss.x_hi || ((loss.flags & ASSAY_LOSS_X_HI_OPEN) && f.max >= loss.x_hi);
+  if (!low && !high) return {};
+  const std::string& id = trial.model.loss.id;
+  Error e(ASSAY_E_DOMAIN, "E0310", "");
+  e.key = "data.path";
+  e.file = trial.data.path;
+  if (low && loss.x_lo == 0 && f.min < 0) {
+    e.message = fmt::format("data has negative values, but loss `{}` needs x {} 0", id,
+                            loss.flags & ASSAY_LOSS_X_LO_OPEN ? ">" : ">=");
+    e.found.push_back(fmt::format("{} of {} entries below 0; smallest {} at {}", f.negative,
+                                  f.entries, format_shortest(f.min),
+                                  data::place_of(*model.x, f.min_row, f.min_col)));
+  } else {
+    e.message = fmt::format("data lie outside the domain of loss `{}`", id);
+    e.expected.push_back(
+        fmt::format("x from {} to {}", format_shortest(loss.x_lo), format_shortest(loss.x_hi)));
+    e.found.push_back(
+        fmt::format("x from {} to {}", format_shortest(f.min), format_shortest(f.max)));
+  }
+  e.help.push_back("use data in the loss's domain, or a loss that takes these values");
+  e.note.push_back("nothing was clipped and nothing was run");
+  return e;
+}
+
+Expected<std::shared_ptr<plugin::PenaltySet>> make_penalties(const spec::FactorSpec& factor,
+                                                             const plugin::Registry& registry) {
+  std::vector<std::pair<const plugin::Descriptor*, plugin::Options>> items;
+  std::vector<const spec::Use*> uses;
+  for (const spec::Use& use : factor.penalties) uses.push_back(&use);
+  if (factor.constraint) uses.push_back(&*factor.constraint);
+  for (const spec::Use* use : uses) {
+    auto d = find_plugin(registry, "penalty", *use);
+    if (!d) return std::move(d.error());
+    items.emplace_back(*d, use->options);
+  }
+  return plugin::PenaltySet::create(items);
+}
+
+// Values of a fixed factor, given as users see it: W n x k, H k x d.
+Expected<void> load_fixed(const std::string& path, int side, graph::Buffer& buffer) {
+  auto m = plugin::load_matrix(path);
+  if (!m) return std::move(m.error());
+  const bool turned = side == 1;
+  const int64_t rows = turned ? m->cols : m->rows, cols = turned ? m->rows : m->cols;
+  if (rows != buffer.rows || cols != buffer.width) {
+    Error e(ASSAY_E_SHAPE, "E0307", fmt::format("`{}` has another shape than the factor", path));
+    e.expected.push_back(turned ? fmt::format("{} x {}", buffer.width, buffer.rows)
+                                : fmt::format("{} x {}", buffer.rows, buffer.width));
+    e.found.push_back(fmt::format("{} x {}", m->rows, m->cols));
+    e.file = path;
+    return e;
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t a = 0; a < cols; ++a) {
+      buffer.set(i, a, m->values[static_cast<size_t>(turned ? a * rows + i : i * cols + a)]);
+    }
+  }
+  return {};
+}
+
+Expected<fit::Chosen> choose(const std::string& kind,
+                             const spec::Use& use,
+                             const spec::Trial& trial,
+                             const Prepared& data,
+                             const Runtime& runtime) {
+  auto d = find_plugin(*runtime.registry, kind, use);
+  if (!d) return std::move(d.error());
+  fit::Chosen chosen;
+  chosen.descriptor = *d;
+  chosen.options = use.options;
+  chosen.stream =
+      plugin::stream_key(trial.seed, kind, data.data_id, static_cast<uint64_t>(trial.repeat));
+  return chosen;
+}
+
+// Names that are columns of every trace already.
+bool is_trace_column(const std::string& name) {
+  static const std::vector<std::string> columns = {"objective", "loss", "penalty", "kkt"};
+  return std::find(columns.begin(), columns.end(), name) != columns.end();
+}
+
+}  // namespace
+
+Expected<void> check_rank(const spec::Trial& trial, const data::Data& x) {
+  const int64_t k = trial.model.rank.empty() ? 0 : trial.model.rank[0];
+  const int64_t most = std::min(x.rows, x.cols);
+  if (k >= 1 && k <= most) return {};
+  return Error(
+             ASSAY_E_SHAPE, "E0311",
+             fmt::format("rank {} does not fit data of {} rows and {} columns", k, x.rows, x.cols))
+      .at("model.rank")
+      .with_help(fmt::format("a rank from 1 to {}", most));
+}
+
+fit::StopRules stop_rules(const spec::StopSpec& stop) {
+  fit::StopRules rules;
+  rules.max_iter = stop.max_iter;
+  rules.max_seconds = stop.max_seconds;
+  rules.rel_tol = stop.rel_tol;
+  rules.kkt_tol = stop.kkt_tol;
+  rules.target = stop.target;
+  rules.patience = stop.patience;
+  return rules;
+}
+
+Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
+                                                   const Prepared& data,
+                                                   const Runtime& runtime) {
+  auto model = std::make_unique<graph::Model>();
+  model->x = data.train;
+  model->facts = data.facts;
+  model->compute = plugin::compute_type(*data.train, trial.data.compute);
+  auto loss_plugin = find_plugin(*runtime.registry, "loss", trial.model.loss);
+  if (!loss_plugin) return std::move(loss_plugin.error());
+  auto loss = plugin::Loss::create(**loss_plugin, trial.model.loss.options);
+  if (!loss) return std::move(loss.error());
+  model->loss = std::move(*loss);
+  ASSAY_TRY(check_domain(trial, *model));
+  for (int side = 0; side < model->n_factors; ++side) {
+    const spec::FactorSpec& factor = factor_spec(trial.model, side);
+    auto penalties = make_penalties(factor, *runtime.registry);
+    if (!penalties) return std::move(penalties.error());
+    model->penalties[side] = std::move(*penalties);
+    model->factor[side] = graph::Buffer::make(
+        model->compute, side == 0 ? data.train->rows : data.train->cols, trial.model.rank[0]);
+    if (factor.fixed.empty()) continue;
+    ASSAY_TRY(load_fixed(factor.fixed, side, model->factor[side]));
+    model->frozen[side] = true;
+  }
+  return model;
+}
+
+Expected<fit::Task> make_task(const spec::Trial& trial,
+                              const Prepared& data,
+                              graph::Model& model,
+                              const Runtime& runtime) {
+  fit::Task task;
+  task.model = &model;
+  if (!trial.init.id.empty()) {
+    auto init = choose("init", trial.init, trial, data, runtime);
+    if (!init) return std::move(init.error());
+    task.init = std::move(*init);
+  }
+  auto solver = choose("solver", trial.solver, trial, data, runtime);
+  if (!solver) return std::move(solver.error());
+  task.solver = std::move(*solver);
+  task.stop = stop_rules(trial.stop);
+  task.measure_every = trial.measure.every;
+  task.heldout = data.heldout;
+  task.plan = runtime.plan_options();
+  for (const spec::Metric& metric : trial.measure.metrics) {
+    if (!metric.heldout && is_trace_column(metric.id)) continue;
+    spec::Use use;
+    use.id = metric.id;
+    use.key = "measure.metrics";
+    auto chosen = choose("metric", use, trial, data, runtime);
+    if (!chosen) return std::move(chosen.error());
+    auto options = plugin::Options::complete(chosen->descriptor->plugin->options, {}, metric.id);
+    if (!options) return std::move(options.error());
+    chosen->options = std::move(*options);
+    const int32_t side = metric.factor.empty()  ? -1
+                         : metric.factor == "W" ? 0
+                         : metric.factor == "H" ? 1
+                                                : 2;
+    task.metrics.push_back({metric.text, std::move(*chosen), side, metric.heldout});
+  }
+  return task;
+}
+
+}  // namespace assay::experiment
