@@ -9,7 +9,8 @@ FORMATS = {"ZLIB::ZLIB": "libz.so", "PNG::PNG": "libpng16.so"}
 # What the compiler's start files and the CPU detection of target_clones keep writable.
 START_FILES = re.compile(
     r"^(completed\.\d+|__dso_handle|_DYNAMIC|__TMC_END__|__bss_start|_edata|_end|data_start"
-    r"|__data_start|__cpu_model|__cpu_features2|\.\w+)$"
+    r"|__data_start|__cpu_model|__cpu_features2|\.\w+"
+    r"|DW\.ref\..+)$"  # the compiler's pointers to types an exception table names
 )
 
 
