@@ -19,5 +19,8 @@ endif()
 # Inner loops vectorise with these and keep IEEE results for NaN and infinity; -ffast-math does
 # not, and it changes the floating-point mode of the whole process when a library is loaded.
 add_library(assay_numeric INTERFACE)
-target_compile_options(assay_numeric INTERFACE -O3 -fno-math-errno -fno-trapping-math
+target_compile_options(assay_numeric INTERFACE -fno-math-errno -fno-trapping-math
                                                -ffp-contract=fast)
+if(NOT ASSAY_SANITIZE)
+  target_compile_options(assay_numeric INTERFACE -O3)
+endif()
