@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The closing row of every trial's trace as lines of metric and value.
+#include "core/report/results.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "core/base/number.hpp"
+#include "core/experiment/files.hpp"
+
+namespace assay::report {
+namespace {
+
+using experiment::TrialResult;
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::vector<std::string> matrix_keys(const experiment::RunResult& result) {
+  std::vector<std::string> keys;
+  for (const TrialResult& t : result.trials) {
+    for (const auto& [key, value] : t.cell) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    }
+  }
+  return keys;
+}
+
+std::vector<std::pair<std::string, double>> numbers(const TrialResult& t) {
+  if (t.trace.rows.empty()) return {};
+  const fit::TraceRow& last = t.trace.rows.back();
+  std::vector<std::pair<std::string, double>> out = {
+      {"objective", last.objective},
+      {"loss", last.loss},
+      {"penalty", last.penalty},
+      {"kkt", last.kkt},
+      {"iterations", static_cast<double>(t.iterations)},
+      {"seconds", t.seconds}};
+  for (size_t i = 0; i < std::min(last.metrics.size(), t.trace.columns.size()); ++i) {
+    out.emplace_back(t.trace.columns[i], last.metrics[i]);
+  }
+  return out;
+}
+
+std::string identity(const TrialResult& t, const std::vector<std::string>& keys) {
+  std::string line = t.id;
+  line.append(",").append(experiment::status_name(t.status)).append(",");
+  if (t.stop != fit::Stop::kNone) line += fit::stop_name(t.stop);
+  for (const std::string& key : keys) {
+    const auto cell =
+        std::find_if(t.cell.begin(), t.cell.end(), [&](const auto& c) { return c.first == key; });
+    line.append(",");
+    if (cell != t.cell.end()) line += quoted(cell->second);
+  }
+  line.append(",").append(t.deterministic ? "deterministic" : std::to_string(t.repeat));
+  return line;
+}
+
+}  // namespace
+
+std::string results_csv(const experiment::RunResult& result) {
+  const std::vector<std::string> keys = matrix_keys(result);
+  std::string text = "trial,status,stop";
+  for (const std::string& key : keys) text.append(",").append(quoted(key));
+  text += ",repeat,metric,value\n";
+  for (const TrialResult& t : result.trials) {
+    const std::string head = identity(t, keys);
+    const auto values = numbers(t);
+    if (values.empty()) text.append(head).append(",,\n");
+    for (const auto& [metric, value] : values) {
+      text.append(head).append(",").append(quoted(metric)).append(",");
+      if (!std::isnan(value)) text += format_shortest(value);
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+Expected<std::string> write_results(const experiment::RunResult& result) {
+  const std::string path = result.folder + "/results.csv";
+  ASSAY_TRY(experiment::write_if_changed(path, results_csv(result)));
+  return path;
+}
+
+}  // namespace assay::report

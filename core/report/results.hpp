@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// results.csv of a run: tidy, one number a line, made from the trials and nothing else.
+#pragma once
+
+#include <string>
+
+#include "core/base/expected.hpp"
+#include "core/experiment/run.hpp"
+
+namespace assay::report {
+
+// Columns: trial, status, stop, one per matrix key, repeat, metric, value. Trials without numbers
+// have one line.
+std::string results_csv(const experiment::RunResult& result);
+
+// Into the run's folder; a file that would not change is left alone. Returns its path.
+Expected<std::string> write_results(const experiment::RunResult& result);
+
+}  // namespace assay::report
