@@ -155,7 +155,7 @@ class Flow final : public Executor {
   void join(int s, int left, int right) {
     auto& partials = partials_[static_cast<size_t>(s)];
     double* r = partials[static_cast<size_t>(right)];
-    combine(engine_.layout.stages[static_cast<size_t>(s)], partials[static_cast<size_t>(left)], r);
+    engine_.join(s, partials[static_cast<size_t>(left)], r);
     pools_[static_cast<size_t>(s)]->give(r);
   }
 
@@ -170,7 +170,7 @@ class Flow final : public Executor {
     subtree(s, first, size / 2, partial);
     double* right = pools_[static_cast<size_t>(s)]->take();
     subtree(s, first + size / 2, size / 2, right);
-    combine(engine_.layout.stages[static_cast<size_t>(s)], partial, right);
+    engine_.join(s, partial, right);
     pools_[static_cast<size_t>(s)]->give(right);
   }
 

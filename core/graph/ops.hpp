@@ -51,6 +51,7 @@ struct Op {
   OpKind kind = OpKind::kEach;
   int32_t axis = ASSAY_ONE;  // of the sweep it runs in
   bool reads_x = false;
+  bool next = false;           // rides at the end of a step for the next one (rotate.cpp)
   bool carried = false;        // results are sums on the other axis
   bool only_measured = false;  // run when the step is measured
   bool densify = false;        // kTerms on sparse X: tiles are made dense
@@ -114,7 +115,7 @@ struct Layout {
   std::vector<std::pair<int, double>> entering;
   double entering_constant = 0;
   bool entering_free = false;  // out of the step's own products
-  bool exact_value_only = false;
+  int rotated = -1;            // the sweep that carries the next step's first one, or -1
   bool needs_csc = false;
   std::vector<std::string> remarks;  // said once in the log
 };
@@ -124,6 +125,9 @@ struct Layout {
 Expected<Layout> make_layout(const Program::Body& program,
                              Model& model,
                              const PlanOptions& options);
+
+// Lets the first sweep ride at the end of the last, for a program that is run again and again.
+void rotate(Layout& layout);
 
 // Sizes the sweeps: tile rows, lanes, estimates.
 void size_stages(Layout& layout,

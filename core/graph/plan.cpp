@@ -32,18 +32,22 @@ void Engine::fail(int stage, int lane, Error e) {
 }
 
 void Engine::run_lane(int stage, int lane, int worker, double* partial) {
-  if (failed) return;
+  if (failed || !active(stage)) return;
   Worker& w = *workers[static_cast<size_t>(worker)];
   const int32_t status = lanes->run(layout.stages[static_cast<size_t>(stage)], lane, w, partial);
   if (status != ASSAY_OK) fail(stage, lane, w.ctx.take_error(status, program->body().who));
 }
 
 void Engine::start_stage(int stage) {
-  if (!failed) lanes->start(layout.stages[static_cast<size_t>(stage)]);
+  if (failed || !active(stage)) return;
+  if (stage == layout.rotated && !frame.prime && frame.measure)
+    for (size_t i = 0; i < layout.entering.size(); ++i)
+      entering[i] = *static_cast<const double*>(whole(frame, layout.entering[i].first).data);
+  lanes->start(layout.stages[static_cast<size_t>(stage)]);
 }
 
 void Engine::finish_stage(int s) {
-  if (failed) return;
+  if (failed || !active(s)) return;
   const Stage& stage = layout.stages[static_cast<size_t>(s)];
   for (const StatRange& r : stage.ranges) {
     if (r.role != ASSAY_SUM) continue;
@@ -67,12 +71,22 @@ void Engine::note_time(const std::string& name,
   times.push_back({name, thread, us(start), us(end)});
 }
 
+namespace {
+// Whether a sum is made by an op that runs for the next step.
+bool rides_ahead(const Layout& layout, int buffer) {
+  for (const Op& op : layout.stages[static_cast<size_t>(layout.rotated)].ops)
+    if (op.next && op.value == buffer) return true;
+  return false;
+}
+}  // namespace
+
 struct Plan::Body {
   Engine engine;
   data::Lines csc;
   AlignedArray<double> given[4];
   std::shared_ptr<Arena> arena;
   std::unique_ptr<Executor> executor;
+  bool primed = false;  // what rides ahead is there
 };
 
 Plan::~Plan() = default;
@@ -89,6 +103,8 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     auto layout = make_layout(e.program->body(), model, options);
     if (!layout) return layout.error();
     e.layout = std::move(*layout);
+    if (options.repeated && options.force.fuse) rotate(e.layout);
+    e.entering.assign(e.layout.entering.size(), 0.0);
     e.timing = options.timing;
     e.frame.program = &e.program->body();
     e.frame.layout = &e.layout;
@@ -171,14 +187,34 @@ Expected<StepResult> Plan::run(bool measure) {
   Engine& e = body_->engine;
   e.reset();
   e.frame.measure = measure;
+  if (e.layout.rotated >= 0) {
+    // Before the first step, and when a riding op owes a value it was not asked for.
+    bool owes = false;
+    for (const Op& op : e.layout.stages[static_cast<size_t>(e.layout.rotated)].ops)
+      owes = owes || (op.next && op.only_measured);
+    if (!body_->primed || (measure && owes)) {
+      e.frame.prime = true;
+      body_->executor->run();
+      e.frame.prime = false;
+      if (e.failed) return e.error;
+    }
+  }
+  body_->primed = false;
   if (body_->executor) body_->executor->run();
   if (e.failed) return e.error;
+  body_->primed = true;
   StepResult r;
   const auto scalar = [&e](int b) { return *static_cast<const double*>(whole(e.frame, b).data); };
   if (measure && !e.layout.entering.empty()) {
     r.has_loss = true;
     r.loss = e.layout.entering_constant;
-    for (const auto& [b, c] : e.layout.entering) r.loss += c * scalar(b);
+    for (size_t i = 0; i < e.layout.entering.size(); ++i) {
+      const auto& [b, c] = e.layout.entering[i];
+      const bool rides = e.layout.rotated >= 0 &&
+                         e.layout.buffers[static_cast<size_t>(b)].stage == e.layout.rotated &&
+                         rides_ahead(e.layout, b);
+      r.loss += c * (rides ? e.entering[i] : scalar(b));
+    }
     if (!std::isfinite(r.loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
   }
   for (const auto& [name, b] : e.layout.reports) {

@@ -67,7 +67,8 @@ struct PlanOptions {
   Force force;
   const std::atomic<bool>* cancel = nullptr;
   const plugin::LogSink* log = nullptr;
-  bool timing = false;  // keep per-node times for chrome_trace
+  bool timing = false;    // keep per-node times for chrome_trace
+  bool repeated = false;  // run many times over factors only it changes: sweeps may ride ahead
 };
 
 struct StepResult {

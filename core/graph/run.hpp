@@ -36,7 +36,15 @@ struct Engine {
   Error error;
   std::vector<NodeTime> times;
 
+  // The loss of a step is taken before the ops that ride ahead overwrite its parts.
+  std::vector<double> entering;
+
   void reset();
+  // False for sweeps that a priming run leaves out.
+  bool active(int stage) const { return !frame.prime || stage == layout.rotated; }
+  void join(int stage, double* left, const double* right) const {
+    if (active(stage)) combine(layout.stages[static_cast<size_t>(stage)], left, right);
+  }
   void fail(int stage, int lane, Error e);
   // Runs one lane into partial unless the run has failed already.
   void run_lane(int stage, int lane, int worker, double* partial);

@@ -48,7 +48,7 @@ class Serial final : public Executor {
     PartialPool& pool = *pools_[static_cast<size_t>(stage_)];
     double* right = pool.take();
     subtree(first + size / 2, size / 2, right);
-    combine(engine_.layout.stages[static_cast<size_t>(stage_)], partial, right);
+    engine_.join(stage_, partial, right);
     pool.give(right);
   }
 
@@ -75,7 +75,7 @@ class Serial final : public Executor {
     if (found != held.end()) return found->second;
     double* left = collect(stage, held, first, size / 2);
     double* right = collect(stage, held, first + size / 2, size / 2);
-    combine(stage, left, right);
+    engine_.join(stage_, left, right);
     pools_[static_cast<size_t>(stage_)]->give(right);
     return left;
   }

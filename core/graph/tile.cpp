@@ -129,7 +129,8 @@ class TypedLanes final : public Lanes {
       Tile tile{&stage, &w, partial, t * stage.tile, 0, nullptr, 0, nullptr, 0};
       tile.count = std::min(stage.tile, stage.length - tile.first);
       for (const Op& op : stage.ops) {
-        if (op.only_measured && !frame_.measure && op.kind != OpKind::kTerms) continue;
+        if (frame_.prime && !op.next) continue;
+        if (op.only_measured && !measured(op) && op.kind != OpKind::kTerms) continue;
         if (const int32_t status = run_op(op, tile); status != ASSAY_OK) return status;
       }
     }
@@ -148,6 +149,8 @@ class TypedLanes final : public Lanes {
     int64_t ldw;
   };
 
+  // What rides ahead is measured only when it is run for a step that is.
+  bool measured(const Op& op) const { return frame_.measure && (!op.next || frame_.prime); }
   const PlanBuffer& buffer(int b) const { return frame_.layout->buffers[static_cast<size_t>(b)]; }
   int64_t width(int b) const { return buffer(b).decl.width; }
   int64_t width_pad(const Op& op) const {
@@ -556,7 +559,7 @@ class TypedLanes final : public Lanes {
 
   void common(const Op& op, const Tile& t, kernels::TermsTile<T>& k) const {
     k.what = op.what;
-    k.with_value = op.value >= 0 && (!op.only_measured || frame_.measure);
+    k.with_value = op.value >= 0 && (!op.only_measured || measured(op));
     k.loss = op.squared_loss ? &squared_ : &loss_;
     k.ctx = &t.w->ctx;
     k.k = width(op.left);

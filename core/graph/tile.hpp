@@ -22,6 +22,7 @@ struct Frame {
   int32_t compute = ASSAY_F64;
   const AlignedArray<double>* given[4] = {nullptr, nullptr, nullptr, nullptr};
   bool measure = false;
+  bool prime = false;  // only the ops that ride ahead
 };
 
 // Memory of one worker: a tile of X, of weights, of LOCALs, and a call context. Sized once.

@@ -58,7 +58,9 @@ std::string describe(const Layout& layout, const Model& model) {
     for (const Op& op : s.ops) {
       const std::string made = names_of(layout, op);
       out += fmt::format("   {}{}{}{}{}\n", op.name, made.empty() ? "" : " -> ", made,
-                         op.carried ? " (carried)" : "",
+                         op.next      ? " (for the next step)"
+                         : op.carried ? " (carried)"
+                                      : "",
                          op.only_measured && op.kind != OpKind::kTerms ? " (measured steps)" : "");
     }
     bytes += s.x_bytes;

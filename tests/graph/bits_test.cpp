@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Laws of the lanes: the same bits for any number of threads, on the calling thread or as a task graph, and for any number of
-// simulated ranks that cut at lane borders.
+// Laws of the lanes: the same bits for any number of threads, on the calling thread or as a task
+// graph, and for any number of simulated ranks that cut at lane borders.
 #include <doctest/doctest.h>
 
 #include "tests/graph/support.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program may not say: each refused with the plugin, the line and the reason, and errors stick.
+// What a program may not say: each refused with the plugin, the line and the reason, and errors
+// stick.
 #include <doctest/doctest.h>
 
 #include "tests/graph/support.hpp"
@@ -18,7 +19,9 @@ std::string refusal(const graph::Program::Build& build) {
   CHECK(program.error().message.find("`bad`") != std::string::npos);
   return program.error().message;
 }
-bool says(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool says(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
 
 assay_buf state(assay_builder* b, const char* name, int32_t axis, int64_t width) {
   const assay_buffer d = {sizeof d, 0, name, axis, ASSAY_STATE, ASSAY_F64, 1, 3, width};
@@ -49,11 +52,12 @@ TEST_CASE("a program that is not valid is refused with its reason") {
                return 0;
              }),
              "factor 2 does not exist"));
-  CHECK(says(refusal([](assay_builder* b) {
-               ASSAY_EACH(b, "f", ASSAY_COLS, nothing, {b->given(b, ASSAY_COL_COUNTS), ASSAY_INOUT});
-               return 0;
-             }),
-             "no plugin may write"));
+  CHECK(
+      says(refusal([](assay_builder* b) {
+             ASSAY_EACH(b, "f", ASSAY_COLS, nothing, {b->given(b, ASSAY_COL_COUNTS), ASSAY_INOUT});
+             return 0;
+           }),
+           "no plugin may write"));
   CHECK(says(refusal([](assay_builder* b) {
                const assay_buf s = assay_sum(b, "s", 1, 1);
                ASSAY_EACH(b, "f", ASSAY_ROWS, nothing, {s, ASSAY_ADD});
@@ -78,7 +82,8 @@ TEST_CASE("a program that is not valid is refused with its reason") {
              }),
              "not 1 x 1"));
   CHECK(says(refusal([](assay_builder* b) {
-               ASSAY_EACH(b, "f", ASSAY_ROWS, nothing, {b->factor(b, 0), ASSAY_IN}, {b->factor(b, 0), ASSAY_OUT});
+               ASSAY_EACH(b, "f", ASSAY_ROWS, nothing, {b->factor(b, 0), ASSAY_IN},
+                          {b->factor(b, 0), ASSAY_OUT});
                return 0;
              }),
              "twice"));

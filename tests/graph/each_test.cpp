@@ -16,9 +16,13 @@ Problem tall() {
   s.k = 3;
   return make_problem(s);
 }
-double at(const assay_view& v, int64_t i, int64_t j) { return static_cast<const double*>(v.data)[i * v.stride + j]; }
+double at(const assay_view& v, int64_t i, int64_t j) {
+  return static_cast<const double*>(v.data)[i * v.stride + j];
+}
 
-int32_t by_component(void*, const assay_block* b) {  // W by component: rows fastest; W[i, a] becomes i + 1000 a
+int32_t by_component(
+    void*,
+    const assay_block* b) {  // W by component: rows fastest; W[i, a] becomes i + 1000 a
   const assay_view& w = b->arg[0];
   for (int64_t a = 0; a < w.rows; ++a)
     for (int64_t i = 0; i < w.cols; ++i)
@@ -45,7 +49,8 @@ int32_t spoil(void*, const assay_block* b) {  // the second block goes wrong
   const assay_view& w = b->arg[0];
   for (int64_t i = 0; i < w.rows; ++i)
     for (int64_t a = 0; a < w.cols; ++a)
-      static_cast<double*>(w.data)[i * w.stride + a] = b->first == 0 ? 7.0 : std::numeric_limits<double>::infinity();
+      static_cast<double*>(w.data)[i * w.stride + a] =
+          b->first == 0 ? 7.0 : std::numeric_limits<double>::infinity();
   return 0;
 }
 int32_t refuse(void*, const assay_block* b) {
@@ -68,14 +73,16 @@ TEST_CASE("blocks by component, in every element type of the factor") {
     auto plan = plan_of(
         m,
         [](assay_builder* b) {
-          ASSAY_EACH(b, "f", ASSAY_ROWS, by_component, {b->factor(b, 0), ASSAY_INOUT | ASSAY_BY_COMPONENT});
+          ASSAY_EACH(b, "f", ASSAY_ROWS, by_component,
+                     {b->factor(b, 0), ASSAY_INOUT | ASSAY_BY_COMPONENT});
           return b->status(b);
         },
         default_options());
     REQUIRE(plan.ok());
     REQUIRE((*plan)->run(false).ok());
     for (int64_t i = 0; i < 500; ++i)
-      for (int64_t a = 0; a < 3; ++a) CHECK(m.factor[0].get(i, a) == static_cast<double>(i + 1000 * a));
+      for (int64_t a = 0; a < 3; ++a)
+        CHECK(m.factor[0].get(i, a) == static_cast<double>(i + 1000 * a));
   }
 }
 
@@ -85,8 +92,10 @@ TEST_CASE("sums, minima and maxima over lanes, read by a later line and reported
   auto plan = plan_of(
       m,
       [](assay_builder* b) {
-        const assay_buf s = scalar(b, "sum", ASSAY_SUM, 3), lo = scalar(b, "min", ASSAY_MIN, 3), hi = scalar(b, "max", ASSAY_MAX, 3);
-        ASSAY_EACH(b, "stats", ASSAY_ROWS, statistics, {b->factor(b, 0), ASSAY_IN}, {s, ASSAY_ADD}, {lo, ASSAY_ADD}, {hi, ASSAY_ADD});
+        const assay_buf s = scalar(b, "sum", ASSAY_SUM, 3), lo = scalar(b, "min", ASSAY_MIN, 3),
+                        hi = scalar(b, "max", ASSAY_MAX, 3);
+        ASSAY_EACH(b, "stats", ASSAY_ROWS, statistics, {b->factor(b, 0), ASSAY_IN}, {s, ASSAY_ADD},
+                   {lo, ASSAY_ADD}, {hi, ASSAY_ADD});
         const assay_buf r = scalar(b, "range", ASSAY_STATE, 1);
         ASSAY_EACH(b, "range", ASSAY_ONE, range, {lo, ASSAY_IN}, {hi, ASSAY_IN}, {r, ASSAY_OUT});
         b->report(b, "range", r);

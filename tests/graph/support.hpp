@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small problems for the planner's tests: random X in every storage, a model with given factors, and plain loops that say
-// what a step must give.
+// Small problems for the planner's tests: random X in every storage, a model with given factors,
+// and plain loops that say what a step must give.
 #pragma once
 
 #include <cmath>
@@ -30,12 +30,12 @@ struct Random {
 // What X is made of; the matrix itself is the same for every storage of one seed.
 struct Shape {
   int64_t n = 60, d = 40, k = 5;
-  double zeros = 0.0;      // share of exact zeros
+  double zeros = 0.0;  // share of exact zeros
   bool sparse = false, unobserved = false;
   bool mask = false, entry_weights = false, row_weights = false, col_weights = false;
   int32_t dtype = ASSAY_F64;
   uint64_t seed = 1;
-  bool poison = false;     // NaN at hidden entries
+  bool poison = false;  // NaN at hidden entries
 };
 
 struct Problem {
@@ -90,7 +90,9 @@ inline Problem make_problem(const Shape& s) {
     for (char& h : hidden) h = r.uniform() < 0.2;
   for (size_t i = 0; i < size; ++i) {
     const auto row = i / static_cast<size_t>(s.d), col = i % static_cast<size_t>(s.d);
-    p.weight[i] = hidden[i] || (s.unobserved && p.x[i] == 0.0) ? 0.0 : static_cast<double>(ew[i]) * rw[row] * cw[col];
+    p.weight[i] = hidden[i] || (s.unobserved && p.x[i] == 0.0)
+                      ? 0.0
+                      : static_cast<double>(ew[i]) * rw[row] * cw[col];
   }
   std::vector<double> stored = p.x;
   if (s.poison)
@@ -147,7 +149,8 @@ inline Problem make_problem(const Shape& s) {
       m->bits = AlignedArray<uint64_t>(s.n * m->words);
       for (int64_t i = 0; i < s.n; ++i)
         for (int64_t j = 0; j < s.d; ++j)
-          if (!hidden[static_cast<size_t>(i * s.d + j)]) m->bits[i * m->words + j / 64] |= uint64_t{1} << (j % 64);
+          if (!hidden[static_cast<size_t>(i * s.d + j)])
+            m->bits[i * m->words + j / 64] |= uint64_t{1} << (j % 64);
       d->mask = m;
     }
     if (s.entry_weights) {
@@ -167,10 +170,13 @@ inline const std::shared_ptr<plugin::Registry>& registry() {
 
 inline std::shared_ptr<plugin::Loss> make_loss(const std::string& id) {
   const plugin::Descriptor* d = registry()->find("loss", id);
-  return d ? *plugin::Loss::create(*d, *plugin::Options::complete(d->plugin->options, {}, id)) : nullptr;
+  return d ? *plugin::Loss::create(*d, *plugin::Options::complete(d->plugin->options, {}, id))
+           : nullptr;
 }
 
-inline graph::Model make_model(const Problem& p, const std::string& loss, int32_t compute = ASSAY_F64) {
+inline graph::Model make_model(const Problem& p,
+                               const std::string& loss,
+                               int32_t compute = ASSAY_F64) {
   graph::Model m;
   m.x = p.data;
   m.facts = data::measure(*p.data);
@@ -188,8 +194,10 @@ inline graph::Model make_model(const Problem& p, const std::string& loss, int32_
 // The two lines a side of multiplicative updates, as a program of the test's own.
 int32_t build_mu(assay_builder* b);
 
-inline Expected<std::unique_ptr<graph::Plan>> plan_of(graph::Model& m, const graph::Program::Build& build,
-                                                      graph::PlanOptions options, void* self = nullptr) {
+inline Expected<std::unique_ptr<graph::Plan>> plan_of(graph::Model& m,
+                                                      const graph::Program::Build& build,
+                                                      graph::PlanOptions options,
+                                                      void* self = nullptr) {
   auto program = graph::Program::build(m, "test", self, build);
   if (!program) return program.error();
   return graph::Plan::make(*program, m, options);
@@ -200,7 +208,9 @@ inline graph::PlanOptions options_for(kernels::Isa isa) {
   o.isa = isa;
   return o;
 }
-inline graph::PlanOptions default_options() { return options_for(*kernels::isa_from_environment()); }
+inline graph::PlanOptions default_options() {
+  return options_for(*kernels::isa_from_environment());
+}
 
 // Largest relative difference of two buffers.
 inline double difference(const graph::Buffer& a, const graph::Buffer& b) {
@@ -213,7 +223,8 @@ inline double difference(const graph::Buffer& a, const graph::Buffer& b) {
   return size > 0 ? worst / size : worst;
 }
 inline bool same_bits(const graph::Buffer& a, const graph::Buffer& b) {
-  return a.bytes.size() == b.bytes.size() && std::memcmp(a.bytes.data(), b.bytes.data(), static_cast<size_t>(a.bytes.size())) == 0;
+  return a.bytes.size() == b.bytes.size() &&
+         std::memcmp(a.bytes.data(), b.bytes.data(), static_cast<size_t>(a.bytes.size())) == 0;
 }
 
 }  // namespace assay::test
