@@ -64,7 +64,7 @@ template <class T>
 void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo);
 
 // model.cpp: M = left right' over a block whose cols are whole vectors, in the form the built-in losses want.
-//   kModel: out = M kept in [lo, hi].  The others also read x: kRatio: x / M.  kOneLessRatio: 1 - x / M.  kDifference: M - x.
+//   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it: kRatio: x / M.  kOneLessRatio: 1 - x / M.  kDifference: M - x.
 enum ModelForm { kModel, kRatio, kOneLessRatio, kDifference };
 template <class T>
 struct ModelBlock {
@@ -75,7 +75,9 @@ struct ModelBlock {
   int64_t ldrt;
   const T* x;
   int64_t ldx;
+  int64_t ahead;  // elements from an entry of x to the one to fetch into the cache
   T lo, hi;
+  T* lines;  // room for k x kLines
   T* out;
   int64_t ldo;
 };

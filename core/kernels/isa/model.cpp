@@ -1,52 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model block: M = left right' as broadcast entries of left times vectors along the columns of the image of right, R rows
-// by 2 vectors of accumulators; a built-in loss is evaluated while they are in registers.
+// by 2 vectors of accumulators; a built-in loss is evaluated while they are in registers. The R rows of left are interleaved
+// first: one address for all, where R of them would not fit the registers.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
 namespace {
 
+// p += n as one addition: the compiler would keep a pointer for each of the unrolled rows, and spill them all.
+template <class T>
+ASSAY_INLINE void advance(T*& p, int64_t n) {
+  p += n;
+  asm("" : "+r"(p));
+}
+
+// b is a copy of the caller's: a store could change the original, which would then be read again and again.
 template <class T, ModelForm kForm, int R, int C>
-ASSAY_INLINE void model_lines(const ModelBlock<T>& b, int64_t i, int64_t j) {
+ASSAY_INLINE void model_lines(const ModelBlock<T> b, int64_t j) {
   constexpr int L = kLanes<T>;
-  const T* left = b.left + i * b.ldl;
-  const T* right = b.right_t + j;
-  const int64_t ldl = b.ldl, ldrt = b.ldrt, k = b.k;
+  const T* fetch = b.x + b.ahead + j;
+  ASSAY_UNROLL
+  for (int r = 0; r < R; ++r, advance(fetch, b.ldx)) {
+    ASSAY_UNROLL
+    for (int c = 0; c < C * L * static_cast<int>(sizeof(T)); c += 64) {
+      __builtin_prefetch(reinterpret_cast<const char*>(fetch) + c);
+    }
+  }
   Vec<T> sum[R][C] = {};
-  for (int64_t p = 0; p < k; ++p) {
+  const T* left = b.lines;
+  const T* right = b.right_t + j;
+  for (int64_t p = 0; p < b.k; ++p, left += R, right += b.ldrt) {
     Vec<T> line[C];
     ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) line[c] = load(right + p * ldrt + c * L);
+    for (int c = 0; c < C; ++c) line[c] = load(right + c * L);
     ASSAY_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Vec<T> entry = splat(left[r * ldl + p]);
+      const Vec<T> entry = splat(left[r]);
       ASSAY_UNROLL
       for (int c = 0; c < C; ++c) sum[r][c] += entry * line[c];
     }
   }
   const Vec<T> lo = splat(b.lo), hi = splat(b.hi);
+  const T* x = b.x + j;
+  T* out = b.out + j;
   ASSAY_UNROLL
-  for (int r = 0; r < R; ++r) {
+  for (int r = 0; r < R; ++r, advance(x, b.ldx), advance(out, b.ldo)) {
     ASSAY_UNROLL
     for (int c = 0; c < C; ++c) {
       Vec<T> m = smaller(larger(sum[r][c], lo), hi);
-      if constexpr (kForm != kModel) {
-        const Vec<T> x = load(b.x + (i + r) * b.ldx + j + c * L);
-        if constexpr (kForm == kRatio) m = x / m;
-        if constexpr (kForm == kOneLessRatio) m = splat(T(1)) - x / m;
-        if constexpr (kForm == kDifference) m = m - x;
-      }
-      store(b.out + (i + r) * b.ldo + j + c * L, m);
+      if constexpr (kForm == kRatio) m = load(x + c * L) / m;
+      if constexpr (kForm == kOneLessRatio) m = splat(T(1)) - load(x + c * L) / m;
+      if constexpr (kForm == kDifference) m = m - load(x + c * L);
+      store(out + c * L, m);
     }
   }
 }
 
 template <class T, ModelForm kForm, int R>
-void model_rows(const ModelBlock<T>& b, int64_t i) {
+void model_rows(ModelBlock<T> b, int64_t i) {
   constexpr int64_t L = kLanes<T>;
+  b.x += i * b.ldx;
+  b.out += i * b.ldo;
+  const T* left = b.left + i * b.ldl;
+  for (int64_t r = 0; r < R; ++r, left += b.ldl) {
+    for (int64_t p = 0; p < b.k; ++p) b.lines[p * R + r] = left[p];
+  }
   int64_t j = 0;
-  for (; j + 2 * L <= b.cols; j += 2 * L) model_lines<T, kForm, R, 2>(b, i, j);
-  if (j < b.cols) model_lines<T, kForm, R, 1>(b, i, j);
+  for (; j + 2 * L <= b.cols; j += 2 * L) model_lines<T, kForm, R, 2>(b, j);
+  if (j < b.cols) model_lines<T, kForm, R, 1>(b, j);
 }
 
 template <class T, ModelForm kForm>

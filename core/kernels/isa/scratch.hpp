@@ -6,14 +6,18 @@
 
 namespace assay::kernels::ASSAY_ISA_NS {
 
-// A dense block: its model and two results stay in L2 beside the tile. Rows of these are a line longer than the block, lest
-// they all fall into the same sets of the cache.
-constexpr int64_t kBlockRows = 64;
-constexpr int64_t kBlockCols = 128;
+// A dense block: its model and its results stay near, in L1 for a block that gives row sums only, in L2 beside the tile for
+// one that gives column sums, which want many rows. Rows of both are a line longer than the block, lest they all fall into
+// the same sets of the cache.
+constexpr int64_t kTallRows = 64, kTallCols = 128;
+constexpr int64_t kFlatRows = kLines, kFlatCols = 256;
+constexpr int64_t kBlockRows = kTallRows;
+constexpr int64_t kBlockCols = kFlatCols;
 template <class T>
 constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
 template <class T>
-constexpr int64_t kBlockLd = kBlockCols + kLine<T>;
+constexpr int64_t kBlockSize = kTallRows * (kTallCols + kLine<T>);
+static_assert(8 * (kFlatCols + 16) <= kTallRows * kTallCols, "the larger block sets the size");
 
 template <class T>
 ASSAY_INLINE int64_t padded_to_line(int64_t n) {
@@ -39,8 +43,9 @@ class Cutter {
 
 template <class T>
 struct DenseScratch {
-  T *model, *e0, *e1;            // kBlockRows x kBlockLd
+  T *model, *e0, *e1;            // kBlockSize
   T *image;                      // k x kBlockCols
+  T *lines;                      // k x 8
   T *right_squares;              // kBlockCols x kp
   T *left_squares;               // kBlockRows x kp
   T *tail;                       // kBlockRows x kBlockCols
@@ -54,10 +59,11 @@ ASSAY_INLINE DenseScratch<T> cut_dense(T* base, int64_t k) {
   Cutter<T> cutter(base);
   DenseScratch<T> s;
   const int64_t kp = padded_to_line<T>(k);
-  s.model = cutter.take(kBlockRows * kBlockLd<T>);
-  s.e0 = cutter.take(kBlockRows * kBlockLd<T>);
-  s.e1 = cutter.take(kBlockRows * kBlockLd<T>);
+  s.model = cutter.take(kBlockSize<T>);
+  s.e0 = cutter.take(kBlockSize<T>);
+  s.e1 = cutter.take(kBlockSize<T>);
   s.image = cutter.take(k * kBlockCols);
+  s.lines = cutter.take(k * 8);
   s.right_squares = cutter.take(kBlockCols * kp);
   s.left_squares = cutter.take(kBlockRows * kp);
   s.tail = cutter.take(kBlockRows * kBlockCols);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// terms on a dense tile, block by block in cache: the model of 64 rows x 128 columns, the loss at its entries row by row
-// (spans), then e times right for the rows and e' times left for the columns while e is near.
+// terms on a dense tile, block by block in cache: the model, the loss at its entries row by row (spans), then e times right
+// for the rows and e' times left for the columns while e is near. Blocks are flat and follow the rows of X where only row
+// sums are wanted, tall and follow its columns otherwise.
 //
 // SQUARED and KL without weights and without the value take the loss into the model's registers. With weights a row of a
 // block that is fully observed goes to the loss where it lies; of the others the observed entries are packed first, so that
-// the loss never sees a hidden one.
+// the loss never sees a hidden one (SQUARED and KL see x = 0 there instead).
 #include "core/kernels/isa/isa.hpp"
 #include "core/kernels/isa/scratch.hpp"
 
@@ -31,23 +32,51 @@ class DenseTerms {
   }
 
   int32_t run() {
-    for (int64_t j = 0; j < t_.cols; j += kBlockCols) {
-      j_ = j;
-      cols_ = t_.cols - j < kBlockCols ? t_.cols - j : kBlockCols;
-      make_image();
-      if (newton_ && t_.row1 != nullptr) copy_squares(cols_, kp_, right(), t_.ldr, s_.right_squares);
-      for (int64_t i = 0; i < t_.rows; i += kBlockRows) {
-        i_ = i;
-        rows_ = t_.rows - i < kBlockRows ? t_.rows - i : kBlockRows;
-        if (const int32_t status = fused_ ? fused_block() : span_block(); status != ASSAY_OK) {
-          return status;
-        }
+    const bool flat =
+        t_.col0 == nullptr && t_.col1 == nullptr && t_.right_t != nullptr && !newton_;
+    return flat ? flat_blocks() : tall_blocks();
+  }
+
+ private:
+  int32_t flat_blocks() {
+    ld_ = kFlatCols + kLine<T>;
+    ahead_ = 64;
+    for (int64_t i = 0; i < t_.rows; i += kFlatRows) {
+      set_rows(i, kFlatRows);
+      for (int64_t j = 0; j < t_.cols; j += kFlatCols) {
+        set_cols(j, kFlatCols);
+        if (const int32_t status = block(); status != ASSAY_OK) return status;
       }
     }
     return ASSAY_OK;
   }
 
- private:
+  int32_t tall_blocks() {
+    ld_ = kTallCols + kLine<T>;
+    ahead_ = kLines * t_.ldx;
+    for (int64_t j = 0; j < t_.cols; j += kTallCols) {
+      set_cols(j, kTallCols);
+      if (newton_ && t_.row1 != nullptr) copy_squares(cols_, kp_, right(), t_.ldr, s_.right_squares);
+      for (int64_t i = 0; i < t_.rows; i += kTallRows) {
+        set_rows(i, kTallRows);
+        if (const int32_t status = block(); status != ASSAY_OK) return status;
+      }
+    }
+    return ASSAY_OK;
+  }
+
+  int32_t block() { return fused_ ? fused_block() : span_block(); }
+
+  void set_rows(int64_t i, int64_t most) {
+    i_ = i;
+    rows_ = t_.rows - i < most ? t_.rows - i : most;
+  }
+  void set_cols(int64_t j, int64_t most) {
+    j_ = j;
+    cols_ = t_.cols - j < most ? t_.cols - j : most;
+    make_image();
+  }
+
   bool squared() const { return loss_.tag == ASSAY_TAG_SQUARED; }
   const T* left() const { return t_.left + i_ * t_.ldl; }
   const T* right() const { return t_.right + j_ * t_.ldr; }
@@ -66,9 +95,11 @@ class DenseTerms {
     }
   }
 
-  void model(ModelForm form, T* out) {
-    ModelBlock<T> b = {rows_, whole_, t_.k,     left(),   t_.ldl, nullptr, 0,
-                       x(),   t_.ldx, loss_.m_lo, loss_.m_hi, out,   kBlockLd<T>};
+  // The model of rows first .. first + rows - 1 of the block.
+  void model(ModelForm form, int64_t first, int64_t rows, int64_t ahead, T* out) {
+    const T* xi = x() + first * t_.ldx;
+    ModelBlock<T> b = {rows,   whole_, t_.k,       left() + first * t_.ldl, t_.ldl,   nullptr, 0, xi,
+                       t_.ldx, ahead,  loss_.m_lo, loss_.m_hi,              s_.lines, out,     ld_};
     if (whole_ > 0) {
       b.right_t = t_.right_t + j_;
       b.ldrt = t_.ldrt;
@@ -81,43 +112,58 @@ class DenseTerms {
     b.out = out + whole_;
     if (form != kModel) {
       const int64_t tail = cols_ - whole_;
-      for (int64_t i = 0; i < rows_; ++i) {
+      for (int64_t i = 0; i < rows; ++i) {
         for (int64_t c = 0; c < strip_; ++c) {
-          s_.tail[i * strip_ + c] = c < tail ? x()[i * t_.ldx + whole_ + c] : T(0);
+          s_.tail[i * strip_ + c] = c < tail ? xi[i * t_.ldx + whole_ + c] : T(0);
         }
       }
       b.x = s_.tail;
       b.ldx = strip_;
+      b.ahead = 0;
     }
     model_block(form, b);
   }
 
   int32_t fused_block() {
     if (t_.what == ASSAY_GRAD) {
-      model(squared() ? kDifference : kOneLessRatio, s_.e0);
-      contract(s_.e0, kBlockLd<T>, s_.e1);
+      model(squared() ? kDifference : kOneLessRatio, 0, rows_, ahead_, s_.e0);
+      contract(s_.e0, ld_, s_.e1);
       return ASSAY_OK;
     }
     if (squared()) {
-      if (second_) model(kModel, s_.e1);
+      if (second_) model(kModel, 0, rows_, 0, s_.e1);
       contract(x(), t_.ldx, s_.e1);
       return ASSAY_OK;
     }
-    model(kRatio, s_.e0);
-    contract(s_.e0, kBlockLd<T>, s_.e1);
+    model(kRatio, 0, rows_, ahead_, s_.e0);
+    contract(s_.e0, ld_, s_.e1);
     return ASSAY_OK;
   }
 
+  // Some rows at a time, so that their model and what is not contracted stay in L1.
   int32_t span_block() {
-    model(kModel, s_.model);
-    for (int64_t i = 0; i < rows_; ++i) {
-      const T* weights = t_.weights != nullptr ? t_.weights + (i_ + i) * t_.ldw + j_ : nullptr;
-      const int64_t hidden = weights != nullptr ? count_hidden(weights) : 0;
-      const int32_t status = hidden > 0 ? packed_row(i, weights) : whole_row(i, weights);
-      if (status != ASSAY_OK) return status;
+    for (int64_t first = 0; first < rows_; first += kFlatRows) {
+      const int64_t rows = rows_ - first < kFlatRows ? rows_ - first : kFlatRows;
+      model(kModel, first, rows, 0, s_.model);
+      for (int64_t i = 0; i < rows; ++i) {
+        const int32_t status = span_row(first + i, s_.model + i * ld_);
+        if (status != ASSAY_OK) return status;
+      }
     }
-    contract(s_.e0, kBlockLd<T>, s_.e1);
+    contract(s_.e0, ld_, s_.e1);
     return ASSAY_OK;
+  }
+
+  int32_t span_row(int64_t i, const T* model) {
+    T* e0 = s_.e0 + i * ld_;
+    T* e1 = s_.e1 + (second_ ? i * ld_ : 0);
+    const T* xi = x() + i * t_.ldx;
+    if (t_.weights == nullptr) return whole_row(i, xi, model, nullptr, e0, e1);
+    const T* weights = t_.weights + (i_ + i) * t_.ldw + j_;
+    if (count_hidden(weights) == 0) return whole_row(i, xi, model, weights, e0, e1);
+    if (!built_in(loss_)) return packed_row(i, xi, model, weights, e0, e1);
+    for (int64_t c = 0; c < cols_; ++c) s_.packed[0][c] = weights[c] != T(0) ? xi[c] : T(0);
+    return whole_row(i, s_.packed[0], model, weights, e0, e1);
   }
 
   int64_t count_hidden(const T* weights) const {
@@ -126,13 +172,11 @@ class DenseTerms {
     return hidden;
   }
 
-  int32_t whole_row(int64_t i, const T* weights) {
-    T* e0 = s_.e0 + i * kBlockLd<T>;
-    T* e1 = s_.e1 + i * kBlockLd<T>;
+  int32_t whole_row(
+      int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
     T* value = t_.with_value ? s_.value : nullptr;
     const int32_t status =
-        evaluate_span(loss_, t_.ctx, t_.what, cols_, x() + i * t_.ldx,
-                      static_cast<const T*>(s_.model + i * kBlockLd<T>), e0, e1, value, s_.spare);
+        evaluate_span(loss_, t_.ctx, t_.what, cols_, xi, model, e0, e1, value, s_.spare);
     if (status != ASSAY_OK) return status;
     if (weights != nullptr) {
       if (first_) scale(cols_, weights, e0);
@@ -143,17 +187,14 @@ class DenseTerms {
     return ASSAY_OK;
   }
 
-  int32_t packed_row(int64_t i, const T* weights) {
-    const T* xi = x() + i * t_.ldx;
-    const T* model = s_.model + i * kBlockLd<T>;
+  int32_t packed_row(
+      int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
     int32_t* index = reinterpret_cast<int32_t*>(s_.index);
     int64_t n = 0;
     for (int64_t c = 0; c < cols_; ++c) {
       index[n] = static_cast<int32_t>(c);
       n += weights[c] != T(0) ? 1 : 0;
     }
-    T* e0 = s_.e0 + i * kBlockLd<T>;
-    T* e1 = s_.e1 + i * kBlockLd<T>;
     for (int64_t c = 0; c < cols_; ++c) e0[c] = 0;
     for (int64_t c = 0; c < cols_; ++c) e1[c] = 0;
     if (n == 0) return ASSAY_OK;
@@ -179,7 +220,7 @@ class DenseTerms {
   }
 
   static void scale(int64_t n, const T* weights, T* e) {
-    for (int64_t c = 0; c < n; ++c) e[c] *= weights[c];
+    for (int64_t c = 0; c < n; ++c) e[c] = weights[c] != T(0) ? e[c] * weights[c] : T(0);
   }
 
   void add_value(int64_t i, double v) {
@@ -188,13 +229,12 @@ class DenseTerms {
   }
 
   void contract(const T* e0, int64_t ld0, const T* e1) {
-    constexpr int64_t ld1 = kBlockLd<T>;
     if (t_.row0 != nullptr) {
       rows_product(rows_, cols_, e0, ld0, right(), t_.ldr, kp_, t_.row0 + i_ * t_.ldrow, t_.ldrow,
                    true);
     }
     if (t_.row1 != nullptr) {
-      rows_product(rows_, cols_, e1, ld1, newton_ ? s_.right_squares : right(),
+      rows_product(rows_, cols_, e1, ld_, newton_ ? s_.right_squares : right(),
                    newton_ ? kp_ : t_.ldr, kp_, t_.row1 + i_ * t_.ldrow, t_.ldrow, true);
     }
     if (t_.col0 != nullptr) {
@@ -202,7 +242,7 @@ class DenseTerms {
     }
     if (t_.col1 != nullptr) {
       if (newton_) copy_squares(rows_, kp_, left(), t_.ldl, s_.left_squares);
-      cols_product(rows_, cols_, e1, ld1, newton_ ? s_.left_squares : left(),
+      cols_product(rows_, cols_, e1, ld_, newton_ ? s_.left_squares : left(),
                    newton_ ? kp_ : t_.ldl, kp_, t_.col1 + j_ * t_.ldcol, t_.ldcol);
     }
   }
@@ -212,7 +252,8 @@ class DenseTerms {
   const int64_t kp_;
   const DenseScratch<T> s_;
   bool newton_ = false, first_ = false, second_ = false, fused_ = false;
-  int64_t i_ = 0, j_ = 0, rows_ = 0, cols_ = 0;  // the block
+  int64_t i_ = 0, j_ = 0, rows_ = 0, cols_ = 0, ld_ = 0;  // the block
+  int64_t ahead_ = 0;  // how far ahead of its use x is fetched
   int64_t whole_ = 0, strip_ = 0;  // its columns in right_t, and those of the padded copy
 };
 
