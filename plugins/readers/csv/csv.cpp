@@ -345,7 +345,7 @@ int32_t probe(const uint8_t* bytes, int64_t n) {
 constexpr assay_reader kReader =
     assay::reading::table<Csv>(".csv .csv.gz .tsv .tsv.gz .txt", probe);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "csv",
                                   "delimited text, plain or gzipped, with names and labels",

@@ -214,7 +214,7 @@ int32_t probe(const uint8_t* b, int64_t n) {
 
 constexpr assay_reader kReader = assay::reading::table<Idx>(".idx .idx.gz -ubyte -ubyte.gz", probe);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "idx",
                                   "arrays of MNIST and its kin; bytes stay bytes",

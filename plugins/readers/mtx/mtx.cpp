@@ -239,7 +239,7 @@ int32_t probe(const uint8_t* b, int64_t n) {
 
 constexpr assay_reader kReader = assay::reading::table<Mtx>(".mtx .mtx.gz .mm .mm.gz", probe);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "mtx",
                                   "Matrix Market files, plain or gzipped",

@@ -243,7 +243,7 @@ int32_t probe(const uint8_t* b, int64_t n) {
 
 constexpr assay_reader kReader = assay::reading::table<Npy>(".npy .npz", probe);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "npy",
                                   "NumPy arrays and SciPy's sparse .npz files, mapped",

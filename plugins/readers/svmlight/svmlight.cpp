@@ -178,7 +178,7 @@ constexpr assay_reader kReader =
     assay::reading::table<Svmlight>(".svm .svm.gz .svmlight .svmlight.gz .libsvm .libsvm.gz",
                                     probe);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "svmlight",
                                   "sparse rows as `label index:value ...`",

@@ -154,7 +154,7 @@ class Synthetic {
 constexpr assay_reader kReader =
     assay::reading::table<Synthetic>(nullptr, nullptr, ASSAY_READER_NO_PATH);
 constexpr assay_plugin kPlugin = {sizeof(assay_plugin),
-                                  0,
+                                  ASSAY_PLUGIN_DETERMINISTIC,
                                   "assay.reader/1",
                                   "synthetic",
                                   "a random non-negative matrix of given rank, with noise",

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writers: files that say what the model says.
+#include <png.h>
+
+#include <sstream>
+
+#include "core/plugin/options.hpp"
+#include "tests/unit/reader_files.hpp"
+
+using namespace assay;
+using namespace assay::samples;
+
+namespace {
+
+const double kH[] = {0, 1, 2, 4, 0.1, 0, 0, 0.05};  // 2 components of 2 x 2 pixels
+const float kW[] = {1, 0.1f, -3, 1e10f};
+
+struct Results {
+  const char* rows[2] = {"first", "a \"b\", c"};
+  const char* cols[4] = {"p0", "p1", "p2", "p3"};
+  assay_named arrays[2] = {{"W", {const_cast<float*>(kW), ASSAY_F32, 0, 2, 2, 2, 1, 0, 0}},
+                           {"H", {const_cast<double*>(kH), ASSAY_F64, 0, 2, 4, 4, 1, 0, 0}}};
+  assay_results results{sizeof(assay_results), 0, "factorization", 2, arrays, 2, 4, rows, cols};
+};
+
+Expected<std::vector<std::string>> write(const std::string& id,
+                                         const std::string& folder,
+                                         const plugin::Options& given) {
+  const plugin::Descriptor* d = registry().find("writer", id);
+  REQUIRE(d != nullptr);
+  const auto* table = static_cast<const assay_writer*>(d->plugin->vtable);
+  auto options = plugin::Options::complete(d->plugin->options, given, id);
+  if (!options) return std::move(options.error());
+  Results r;
+  assay_ctx ctx;
+  void* self = nullptr;
+  std::vector<std::string> files;
+  int32_t status = table->create(plugin::host(), &ctx, options->handle(), &self);
+  if (status < 0) return ctx.take_error(status, id);
+  status = table->write(
+      self, &ctx, &r.results, folder.c_str(),
+      [](void* sink, const char* file) {
+        static_cast<std::vector<std::string>*>(sink)->push_back(file);
+      },
+      &files);
+  if (table->destroy) table->destroy(self);
+  if (status < 0) return ctx.take_error(status, id);
+  return files;
+}
+
+plugin::Options shape(std::vector<double> numbers) {
+  plugin::Options options;
+  plugin::OptionValue& value = options.values["shape"];
+  value.type = ASSAY_OPT_LIST;
+  value.list = std::move(numbers);
+  value.given = true;
+  return options;
+}
+
+struct Png {
+  int64_t width = 0, height = 0;
+  std::vector<unsigned char> pixels;
+};
+
+Png read_png(const std::string& path) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  REQUIRE(png_image_begin_read_from_file(&image, path.c_str()));
+  image.format = PNG_FORMAT_GRAY;
+  Png out{image.width, image.height, std::vector<unsigned char>(image.width * image.height)};
+  REQUIRE(png_image_finish_read(&image, nullptr, out.pixels.data(), 0, nullptr));
+  return out;
+}
+
+std::string text_of(const std::string& path) {
+  std::ostringstream out;
+  out << std::ifstream(path).rdbuf();
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("image_grid draws each component as a picture") {
+  const Folder folder;
+  plugin::Options options = shape({2, 2});
+  add_number(options, "columns", 2);
+  add_number(options, "zoom", 1);
+  const auto files = write("image_grid", folder.path("."), options);
+  REQUIRE(files.ok());
+  CHECK(*files == std::vector<std::string>{"H.png"});
+  const Png png = read_png(folder.path("H.png"));
+  CHECK(png.width == 7);
+  CHECK(png.height == 4);
+  const auto at = [&](int64_t x, int64_t y) {
+    return static_cast<int>(png.pixels[static_cast<size_t>(y * 7 + x)]);
+  };
+  CHECK(at(1, 1) == 255);  // 0 is white
+  CHECK(at(2, 2) == 0);    // the largest is black
+  CHECK(at(1, 2) == 128);  // half of it
+  CHECK(at(4, 1) == 0);    // each component has a scale of its own
+  CHECK(at(0, 0) == at(3, 1));
+  const std::string first = text_of(folder.path("H.png"));
+  REQUIRE(write("image_grid", folder.path("."), options).ok());
+  CHECK(text_of(folder.path("H.png")) == first);
+}
+
+TEST_CASE("image_grid refuses shapes that do not fit") {
+  const Folder folder;
+  auto wrong = write("image_grid", folder.path("."), shape({3, 3}));
+  REQUIRE(!wrong.ok());
+  CHECK(wrong.error().status == ASSAY_E_SHAPE);
+  CHECK(wrong.error().help[0] == "give two numbers whose product is 4");
+  CHECK(!write("image_grid", folder.path("."), shape({4})).ok());
+  CHECK(!write("image_grid", folder.path("."), shape({1.5, 2})).ok());
+  CHECK(!write("image_grid", folder.path("."), {}).ok());
+  auto no_folder = write("image_grid", folder.path("none"), shape({2, 2}));
+  REQUIRE(!no_folder.ok());
+  CHECK(no_folder.error().status == ASSAY_E_IO);
+}
+
+TEST_CASE("csv writes every array with its names") {
+  const Folder folder;
+  const auto files = write("csv", folder.path("."), {});
+  REQUIRE(files.ok());
+  CHECK(*files == std::vector<std::string>{"W.csv", "H.csv"});
+  CHECK(text_of(folder.path("H.csv")) == "p0,p1,p2,p3\n0,1,2,4\n0.1,0,0,0.05\n");
+  CHECK(text_of(folder.path("W.csv")) ==
+        "name,component1,component2\nfirst,1,0.1\n\"a \"\"b\"\", c\",-3,1e+10\n");
+  CHECK(!write("csv", folder.path("none"), {}).ok());
+}
