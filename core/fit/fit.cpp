@@ -75,7 +75,9 @@ class Loop {
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
     if (!task_.resume) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
-    auto plan = solver_->plan(ASSAY_STEP, model_, options_);
+    graph::PlanOptions repeated = options_;
+    repeated.repeated = true;  // from here on only this plan changes the factors
+    auto plan = solver_->plan(ASSAY_STEP, model_, repeated);
     if (!plan) return std::move(plan.error());
     if (!*plan) {
       return Error(ASSAY_E_PLUGIN, "E0410",
