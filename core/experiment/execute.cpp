@@ -75,6 +75,9 @@ class Execution {
   Expected<void> open_folder() {
     ASSAY_TRY(make_folder(result_.folder));
     ASSAY_TRY(write_if_changed(result_.folder + "/config.json", trial_.config_json + "\n"));
+    Json origins = Json::object();
+    for (const auto& [path, where] : trial_.origins) origins[path] = where;
+    ASSAY_TRY(write_if_changed(result_.folder + "/origins.json", origins.dump(1) + "\n"));
     remove_file(result_.folder + "/status.json");
     if (result_.action == Action::kResume) return {};
     for (const char* old : {"/checkpoint.npz", "/model.npz", "/trace.csv", "/log.txt"}) {

@@ -74,7 +74,7 @@ Expected<const plugin::Descriptor*> find_plugin(const plugin::Registry& registry
                                                 const std::string& kind,
                                                 const spec::Use& use) {
   if (const plugin::Descriptor* d = registry.find(kind, use.id)) return d;
-  return Error(ASSAY_E_NOT_FOUND, "E0401", fmt::format("there is no {} `{}`", kind, use.id))
+  return Error(ASSAY_E_NOT_FOUND, "E0101", fmt::format("there is no {} `{}`", kind, use.id))
       .at(use.key)
       .with_help(
           fmt::format("`assay list` shows the plugins found; `--plugin-dir DIR` adds a folder"));

@@ -20,7 +20,7 @@ Expected<graph::Force> force_from(const std::string& plan) {
   } else if (plan == "unfused") {
     force.fuse = false;
   } else if (plan != "auto" && !plan.empty()) {
-    return Error(ASSAY_E_SPEC, "E0107", "there is no plan `" + plan + "`")
+    return Error(ASSAY_E_SPEC, "E0114", "there is no plan `" + plan + "`")
         .at("runtime.plan")
         .with_help("`auto`, `serial`, `graph` or `unfused`");
   }

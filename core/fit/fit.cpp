@@ -75,9 +75,7 @@ class Loop {
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
     if (!task_.resume) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
-    graph::PlanOptions repeated = options_;
-    repeated.repeated = true;  // from here on only this plan changes the factors
-    auto plan = solver_->plan(ASSAY_STEP, model_, repeated);
+    auto plan = solver_->plan(ASSAY_STEP, model_, options_);
     if (!plan) return std::move(plan.error());
     if (!*plan) {
       return Error(ASSAY_E_PLUGIN, "E0410",

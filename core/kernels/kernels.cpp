@@ -96,13 +96,13 @@ Expected<Isa> isa_from_name(const std::string& name) {
   for (const Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
     if (name != isa_name(isa)) continue;
     if (isa > best) {
-      return Error(ASSAY_E_ARGUMENT, "E0003", "this machine has no `" + name + "`")
+      return Error(ASSAY_E_ARGUMENT, "E0006", "this machine has no `" + name + "`")
           .with_found("the best it has is `" + std::string(isa_name(best)) + "`")
           .with_help("use `auto`, or `baseline`, which runs everywhere");
     }
     return isa;
   }
-  return Error(ASSAY_E_ARGUMENT, "E0003", "unknown instruction set `" + name + "`")
+  return Error(ASSAY_E_ARGUMENT, "E0006", "unknown instruction set `" + name + "`")
       .with_expected("`auto`, `baseline`, `avx2` or `avx512`")
       .with_help("`auto` takes the best this machine has");
 }

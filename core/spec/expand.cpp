@@ -35,7 +35,7 @@ bool check_key(const Entry& e, const std::string& where, Context& context) {
   const std::vector<Step> steps = split_path(e.key);
   std::vector<std::string> tops = names_below("");
   Diagnostic d("E0102", fmt::format("unknown key `{}`", e.key));
-  d = d.at(e.mark).about(where);
+  d.at(e.mark).about(where);
   if (steps.empty() || std::find(tops.begin(), tops.end(), steps.front().key) == tops.end()) {
     std::vector<std::string> paths;
     for (const Key& key : keys()) paths.emplace_back(key.path);

@@ -101,7 +101,7 @@ const std::vector<Key>& keys() {
        "how it is computed; no influence on results beyond rounding", nullptr},
       {"runtime.isa", Type::kWord, "auto baseline avx2 avx512", 0, 0, "auto", "kernels to use",
        nullptr},
-      {"runtime.plan", Type::kWord, "auto serial graph", 0, 0, "auto", "how the plan is run",
+      {"runtime.plan", Type::kWord, "auto serial graph unfused", 0, 0, "auto", "how the plan is run",
        nullptr},
 
       {"matrix", Type::kAny, "", 0, 0, "", "key: list of values; every combination is tried",

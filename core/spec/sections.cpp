@@ -21,6 +21,26 @@ Wanted wanted_of(const Key& key, const std::string& path) {
 
 }  // namespace
 
+bool is_supplied(const std::string& path, const std::vector<std::string>& supplied) {
+  return std::any_of(supplied.begin(), supplied.end(), [&](const std::string& s) {
+    return s == path || path.rfind(s + ".", 0) == 0 || s.rfind(path + ".", 0) == 0;
+  });
+}
+
+void report_missing(const Node& root,
+                    const std::string& path,
+                    const std::string& help,
+                    const std::vector<std::string>& supplied,
+                    Context& context) {
+  if (is_supplied(path, supplied)) return;
+  const size_t dot = path.find_last_of('.');
+  const Node* parent = dot == std::string::npos ? nullptr : find_path(root, path.substr(0, dot));
+  context.out.push_back(Diagnostic("E0104", fmt::format("`{}` is missing", path))
+                            .at(parent ? parent->mark : root.mark)
+                            .about(path)
+                            .with_help(help));
+}
+
 void report_later(const Mark& mark,
                   const std::string& path,
                   const std::string& what,

@@ -40,6 +40,22 @@ class Section {
   Context& context_;
 };
 
+// Whether one of these paths gives a value at, above or below `path`.
+bool is_supplied(const std::string& path, const std::vector<std::string>& supplied);
+
+// Reports a key that has no default, unless it is supplied.
+void report_missing(const Node& root,
+                    const std::string& path,
+                    const std::string& help,
+                    const std::vector<std::string>& supplied,
+                    Context& context);
+
+// The section `data`.
+void read_data(const Node& root,
+               Context& context,
+               const std::vector<std::string>& supplied,
+               DataSpec& out);
+
 // Reports a feature this version does not have.
 void report_later(const Mark& mark,
                   const std::string& path,

@@ -22,7 +22,7 @@ void report_unknown(const Node& id,
                     const std::string& path,
                     Context& context) {
   Diagnostic d("E0101", fmt::format("unknown {} `{}`", kind, id.text));
-  d = d.at(id.mark, "no loaded plugin provides this id").about(path);
+  d.at(id.mark, "no loaded plugin provides this id").about(path);
   std::vector<std::string> ids;
   for (const plugin::Descriptor* p : context.registry.all(kind)) ids.push_back(p->id);
   if (const std::string near = nearest(id.text, ids); !near.empty()) {

@@ -204,7 +204,7 @@ std::optional<std::string> read_word(const Node& node,
   if (node.is_scalar() && std::find(words.begin(), words.end(), node.text) != words.end())
     return node.text;
   Diagnostic d("E0114", fmt::format("`{}` cannot be {}", path, found_text(node)));
-  d = d.at(node.mark).about(path).with_expected("one of " + quoted_list(words));
+  d.at(node.mark).about(path).with_expected("one of " + quoted_list(words));
   if (const std::string near = nearest(node.text, words); !near.empty())
     d.help.push_back(fmt::format("a word with a similar spelling exists: `{}`", near));
   out.push_back(std::move(d));
@@ -234,7 +234,7 @@ void report_kind(const Node& node,
                  const std::string& expected,
                  std::vector<Diagnostic>& out) {
   Diagnostic d("E0112", fmt::format("`{}` must be {}, found {}", path, expected, found_text(node)));
-  d = d.at(node.mark).about(path);
+  d.at(node.mark).about(path);
   if (node.is_null()) d.help.push_back("give a value, or delete the key to take the default");
   out.push_back(std::move(d));
 }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// assay transform and assay reconstruct: a saved model on new rows, and its approximation of the
+// rows it was fitted to.
+#include "core/experiment/apply.hpp"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/cli/verbs.hpp"
+
+namespace assay::cli {
+namespace {
+
+int report(const Tool& tool, const Expected<experiment::Applied>& done, bool fitted) {
+  if (!done) return tool.show(done.error());
+  if (tool.json) {
+    nlohmann::ordered_json out = {{"file", done->file}, {"rows", done->rows}, {"cols", done->cols}};
+    if (fitted)
+      out.update({{"stop", fit::stop_name(done->stop)},
+                  {"iterations", done->iterations},
+                  {"F", done->objective}});
+    tool.out(out.dump() + "\n");
+    return kOk;
+  }
+  tool.out(fmt::format("wrote {}: {} x {}", done->file, done->rows, done->cols));
+  if (fitted)
+    tool.out(fmt::format(", {} after {} steps, F {:.6g}", fit::stop_name(done->stop),
+                         done->iterations, done->objective));
+  tool.out("\n");
+  return caught_signal() != 0 ? 128 + caught_signal() : kOk;
+}
+
+}  // namespace
+
+int transform(const Tool& tool, const ApplyFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  catch_signals();
+  experiment::ApplyOptions options;
+  options.reader = flags.reader;
+  options.threads = flags.threads;
+  options.cancel = &cancelled();
+  return report(
+      tool, experiment::transform(flags.model, flags.data, flags.output, registry, options), true);
+}
+
+int reconstruct(const Tool& tool, const ApplyFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  return report(tool, experiment::reconstruct(flags.model, flags.output, registry, {}), false);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// assay bench: the machine's limits, then each solver's step on a built-in problem as a fraction of
+// them. A step that reads b bytes of X and makes f floating-point operations cannot be faster than
+// max(b / bandwidth, f / peak).
+#include <fmt/core.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/cli/machine.hpp"
+#include "core/cli/verbs.hpp"
+#include "core/data/memory.hpp"
+#include "core/fit/method.hpp"
+#include "core/graph/plan.hpp"
+#include "core/spec/capabilities.hpp"
+
+namespace assay::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using plugin::Descriptor;
+
+constexpr int64_t kRows = 20000, kCols = 784, kRank = 16;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+int cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+// A fixed sequence in (0, 1): the problem is the same on every machine.
+double next(uint64_t& state) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (static_cast<double>(state >> 11) + 0.5) * 0x1.0p-53;
+}
+
+Expected<data::Data> problem() {
+  auto values = std::make_shared<std::vector<double>>(static_cast<size_t>(kRows * kCols));
+  uint64_t state = 1;
+  for (double& v : *values) v = next(state);
+  assay_dense view{};
+  view.data = values->data();
+  view.dtype = ASSAY_F64;
+  view.rows = kRows;
+  view.cols = kCols;
+  view.row_stride = kCols;
+  view.col_stride = 1;
+  return data::from_dense(view, values);
+}
+
+struct Timing {
+  double step = 0;  // median seconds
+  graph::Estimate estimate;
+};
+
+class Bench {
+ public:
+  Bench(const Tool& tool, const plugin::Registry& registry, const BenchFlags& flags)
+      : tool_(tool), registry_(registry), flags_(flags) {}
+
+  int run() {
+    const auto isa = kernels::isa_from_environment();
+    if (!isa) return tool_.show(isa.error());
+    isa_ = *isa;
+    threads_ = flags_.threads > 0 ? flags_.threads : cores();
+    auto arena = graph::Arena::create(threads_);
+    if (!arena) return tool_.show(arena.error());
+    arena_ = *arena;
+    auto x = problem();
+    if (!x) return tool_.show(x.error());
+    x_ = std::make_shared<data::Data>(std::move(*x));
+    facts_ = data::measure(*x_);
+    machine_ = measure_machine(isa_, threads_, flags_.seconds);
+    if (tool_.json) {
+      tool_.out(nlohmann::ordered_json{{"isa", kernels::isa_name(isa_)},
+                                       {"threads", threads_},
+                                       {"bytes_per_second", machine_.bytes_per_second},
+                                       {"flops_per_second", machine_.flops_per_second}}
+                    .dump() +
+                "\n");
+    } else {
+      tool_.out(
+          fmt::format("machine: {} threads, {}, {:.1f} GB/s from memory, {:.1f} GFLOP/s of "
+                      "multiply-adds\nproblem: {} x {}, rank {}, float64, dense\n\n",
+                      threads_, kernels::isa_name(isa_), machine_.bytes_per_second * 1e-9,
+                      machine_.flops_per_second * 1e-9, kRows, kCols, kRank));
+    }
+    return solvers();
+  }
+
+ private:
+  int solvers() {
+    int code = kOk;
+    bool any = false;
+    std::vector<std::vector<std::string>> rows;
+    for (const Descriptor* solver : registry_.all("solver")) {
+      if (!flags_.solver.empty() && solver->id != flags_.solver) continue;
+      any = true;
+      for (const Descriptor* loss : registry_.all("loss"))
+        code = std::max(code, pair(*solver, *loss, rows));
+    }
+    if (!any) {
+      Error e =
+          usage("E0101", flags_.solver.empty() ? "no solver is loaded"
+                                               : fmt::format("unknown solver `{}`", flags_.solver));
+      e.help.emplace_back(
+          "`assay list solvers` shows them; `assay doctor` shows where plugins are searched");
+      return tool_.show(e);
+    }
+    if (!tool_.json)
+      tool_.out(table({"solver", "loss", "ms per step", "GB/s", "GFLOP/s", "limit ms",
+                       "of the limit", "bound by"},
+                      rows, tool_.color_out));
+    return code;
+  }
+
+  // One row, or nothing for a pair that does not fit.
+  int pair(const Descriptor& solver,
+           const Descriptor& loss_plugin,
+           std::vector<std::vector<std::string>>& rows) {
+    auto options = plugin::Options::complete(loss_plugin.plugin->options, {}, loss_plugin.id);
+    if (!options) return kOk;
+    auto loss = plugin::Loss::create(loss_plugin, *options);
+    if (!loss) return tool_.show(loss.error());
+    if (!spec::takes_loss(*static_cast<const assay_solver*>(solver.plugin->vtable), **loss))
+      return kOk;
+    const auto timing = time(solver, *loss);
+    if (!timing) return tool_.show(timing.error());
+    const double by_memory = timing->estimate.bytes_of_x / machine_.bytes_per_second;
+    const double by_compute = timing->estimate.flops / machine_.flops_per_second;
+    const double limit = std::max(by_memory, by_compute), share = limit / timing->step;
+    const char* bound = by_memory > by_compute ? "memory" : "arithmetic";
+    if (tool_.json) {
+      tool_.out(nlohmann::ordered_json{{"solver", solver.id},
+                                       {"loss", loss_plugin.id},
+                                       {"seconds", timing->step},
+                                       {"limit_seconds", limit},
+                                       {"fraction", share},
+                                       {"bound", bound},
+                                       {"bytes", timing->estimate.bytes_of_x},
+                                       {"flops", timing->estimate.flops}}
+                    .dump() +
+                "\n");
+      return kOk;
+    }
+    rows.push_back({solver.id, loss_plugin.id, fmt::format("{:.3f}", timing->step * 1e3),
+                    fmt::format("{:.1f}", timing->estimate.bytes_of_x / timing->step * 1e-9),
+                    fmt::format("{:.1f}", timing->estimate.flops / timing->step * 1e-9),
+                    fmt::format("{:.3f}", limit * 1e3), fmt::format("{:.2f}", share), bound});
+    return kOk;
+  }
+
+  Expected<Timing> time(const Descriptor& solver, const std::shared_ptr<plugin::Loss>& loss) {
+    graph::Model model;
+    model.x = x_;
+    model.facts = facts_;
+    model.loss = loss;
+    ASSAY_TRY(fill(solver, model));
+    fit::Chosen chosen;
+    chosen.descriptor = &solver;
+    auto options = plugin::Options::complete(solver.plugin->options, {}, solver.id);
+    if (!options) return std::move(options.error());
+    chosen.options = std::move(*options);
+    auto method = fit::Method::create(chosen, model, -1, nullptr);
+    if (!method) return std::move(method.error());
+    graph::PlanOptions plan_options;
+    plan_options.arena = arena_;
+    plan_options.isa = isa_;
+    auto plan = (*method)->plan(ASSAY_STEP, model, plan_options);
+    if (!plan) return std::move(plan.error());
+    Timing out;
+    out.estimate = (*plan)->estimate();
+    std::vector<double> times;
+    ASSAY_TRY(step(**plan));
+    for (const auto start = Clock::now(); times.size() < 3 || since(start) < flags_.seconds;) {
+      const auto begin = Clock::now();
+      ASSAY_TRY(step(**plan));
+      times.push_back(since(begin));
+    }
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                     times.end());
+    out.step = times[times.size() / 2];
+    return out;
+  }
+
+  static Expected<void> step(graph::Plan& plan) {
+    auto done = plan.run(false);
+    if (!done) return std::move(done.error());
+    return {};
+  }
+
+  // Positive factors of the data's scale, and the constraint the solver keeps.
+  Expected<void> fill(const Descriptor& solver, graph::Model& model) const {
+    const char* implied = static_cast<const assay_solver*>(solver.plugin->vtable)->implies;
+    const Descriptor* constraint = implied ? registry_.find("penalty", implied) : nullptr;
+    uint64_t state = 2;
+    const int64_t lengths[2] = {kRows, kCols};
+    for (int side = 0; side < 2; ++side) {
+      graph::Buffer& f = model.factor[side];
+      f = graph::Buffer::make(ASSAY_F64, lengths[side], kRank);
+      for (int64_t i = 0; i < f.rows; ++i) {
+        for (int64_t a = 0; a < kRank; ++a)
+          f.set(i, a, next(state) * std::sqrt(0.5 / static_cast<double>(kRank)) * 2);
+      }
+      if (!constraint) continue;
+      auto options = plugin::Options::complete(constraint->plugin->options, {}, constraint->id);
+      if (!options) return std::move(options.error());
+      auto set = plugin::PenaltySet::create({{constraint, *options}});
+      if (!set) return std::move(set.error());
+      model.penalties[side] = *set;
+    }
+    return {};
+  }
+
+  const Tool& tool_;
+  const plugin::Registry& registry_;
+  const BenchFlags& flags_;
+  kernels::Isa isa_ = kernels::Isa::kBaseline;
+  int threads_ = 1;
+  std::shared_ptr<graph::Arena> arena_;
+  std::shared_ptr<const data::Data> x_;
+  data::Facts facts_;
+  Machine machine_;
+};
+
+}  // namespace
+
+int bench(const Tool& tool, const BenchFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  return Bench(tool, *registry, flags).run();
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs: what each takes from the command line, and the function that does it and returns the
+// exit code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/cli/tool.hpp"
+
+namespace assay::cli {
+
+struct RunFlags {
+  std::string spec, folder, only;
+  std::vector<std::string> overrides, grid, rerun;
+  bool dry_run = false, why = false, fail_fast = false;
+};
+int run(const Tool& tool, const RunFlags& flags);
+
+struct ValidateFlags {
+  std::vector<std::string> specs;
+  bool data = false;
+};
+int validate(const Tool& tool, const ValidateFlags& flags);
+
+struct ListFlags {
+  std::string what, loss, runs = "runs";
+  std::vector<std::string> accepts;
+};
+int list(const Tool& tool, const ListFlags& flags);
+
+struct ExplainFlags {
+  std::string what, trial;
+};
+int explain(const Tool& tool, const ExplainFlags& flags);
+
+struct GraphFlags {
+  std::string spec;
+  std::vector<std::string> overrides;
+  int64_t trial = 0;
+  bool dot = false;
+};
+int graph(const Tool& tool, const GraphFlags& flags);
+
+struct ApplyFlags {
+  std::string model, data, output, reader;
+  int threads = 0;
+};
+int transform(const Tool& tool, const ApplyFlags& flags);
+int reconstruct(const Tool& tool, const ApplyFlags& flags);
+
+struct InitFlags {
+  std::string data = "data.csv", output;
+  bool force = false;
+};
+int init(const Tool& tool, const InitFlags& flags);
+
+struct BenchFlags {
+  std::string solver;
+  double seconds = 1;
+  int threads = 0;
+};
+int bench(const Tool& tool, const BenchFlags& flags);
+
+int schema(const Tool& tool);
+int doctor(const Tool& tool);
+
+}  // namespace assay::cli

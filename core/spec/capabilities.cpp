@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Capability bits read: what a solver takes, and what it needs in words.
+#include "core/spec/capabilities.hpp"
+
+#include <vector>
+
+namespace assay::spec {
+
+bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
+  const uint32_t needs = solver.needs_loss;
+  const bool squared = loss.facts().tag == ASSAY_TAG_SQUARED;
+  const bool majorised =
+      loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
+  if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0 && !loss.has_mu_split()) return false;
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
+    return squared || majorised;
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0) return squared;
+  return (needs & ASSAY_NEEDS_CURVATURE) == 0 || loss.has_curvature();
+}
+
+std::string loss_needs(const assay_solver& solver) {
+  const uint32_t needs = solver.needs_loss;
+  if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0) return "needs a loss with a multiplicative split";
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
+    return "needs a squared loss, or one with a majorising curvature";
+  if ((needs & ASSAY_NEEDS_SQUARED) != 0) return "needs a squared loss";
+  return (needs & ASSAY_NEEDS_CURVATURE) != 0 ? "needs a loss with a curvature" : "";
+}
+
+bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty) {
+  if (solver.needs_penalty == 0) return true;
+  if (solver.implies && penalty.id == solver.implies) return true;
+  const assay_penalty& p = *static_cast<const assay_penalty*>(penalty.plugin->vtable);
+  uint32_t offers = 0;
+  if (p.mu_add) offers |= ASSAY_NEEDS_MU_ADD;
+  if (p.quad_add) offers |= ASSAY_NEEDS_QUAD;
+  if (p.prox) offers |= ASSAY_NEEDS_PROX;
+  if (p.grad_add) offers |= ASSAY_NEEDS_GRAD_ADD;
+  return (offers & solver.needs_penalty) != 0;
+}
+
+std::string penalty_needs(const assay_solver& solver) {
+  if (solver.needs_penalty == 0) return "";
+  std::vector<std::string> forms;
+  if ((solver.needs_penalty & ASSAY_NEEDS_MU_ADD) != 0) forms.emplace_back("multiplicative terms");
+  if ((solver.needs_penalty & ASSAY_NEEDS_QUAD) != 0)
+    forms.emplace_back("a quadratic form per component");
+  if ((solver.needs_penalty & ASSAY_NEEDS_PROX) != 0) forms.emplace_back("a prox");
+  if ((solver.needs_penalty & ASSAY_NEEDS_GRAD_ADD) != 0) forms.emplace_back("a gradient");
+  std::string out;
+  for (size_t i = 0; i < forms.size(); ++i) out += (i == 0 ? "" : " or ") + forms[i];
+  return "needs penalties with " + out;
+}
+
+}  // namespace assay::spec

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What solvers take, from capability bits.
+#pragma once
+
+#include <string>
+
+#include "core/plugin/instance.hpp"
+#include "core/plugin/registry.hpp"
+
+namespace assay::spec {
+
+// Squared and curvature together are two ways to the same thing: a solver that names both takes
+// either.
+bool takes_loss(const assay_solver& solver, const plugin::Loss& loss);
+// One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
+bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty);
+
+// "needs a squared loss", "needs penalties with a prox or a gradient"; "" when anything will do.
+std::string loss_needs(const assay_solver& solver);
+std::string penalty_needs(const assay_solver& solver);
+
+}  // namespace assay::spec
