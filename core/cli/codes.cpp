@@ -117,7 +117,7 @@ const std::vector<CodeText>& code_texts() {
        "or everything."},
       {"E0304", "text where a number must stand",
        "The message gives line and column in the file. Columns of names are kept out of X by "
-       "`label_column` or `columns`; a first line of names needs `header: true`."},
+       "`label_column` or `columns`; a first line of names needs `header: yes`."},
       {"E0305", "NaN or infinity at an observed entry",
        "A fit would turn every factor into NaN. `missing: nan` makes NaN an unobserved entry, for "
        "solvers that take masks; infinities have to be mended in the data."},

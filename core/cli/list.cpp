@@ -105,8 +105,9 @@ class Lister {
       tool_.out(rows.empty() ? "nothing fits\n"
                              : table({"kind", "id", "what it is"}, rows, tool_.color_out));
     if (!registry_.refused().empty() && !tool_.json) {
-      tool_.err(fmt::format("{} modules were refused; `assay doctor` says why\n",
-                            registry_.refused().size()));
+      const size_t refused = registry_.refused().size();
+      tool_.err(fmt::format("{} module{} refused; `assay doctor` says why\n", refused,
+                            refused == 1 ? " was" : "s were"));
     }
     return kOk;
   }

@@ -67,9 +67,20 @@ std::shared_ptr<plugin::Registry> Tool::open_registry() const {
   plugin::SearchOptions options;
   options.plugin_dirs = plugin_dirs;
   auto registry = plugin::Registry::open(options);
-  if (registry) return *registry;
-  show(registry.error());
-  return nullptr;
+  if (!registry) {
+    show(registry.error());
+    return nullptr;
+  }
+  // A folder of the command line that is not there is a mistake; one of the environment may come
+  // and go.
+  for (const Error& refused : (*registry)->refused()) {
+    if (refused.code == "E0415" &&
+        std::find(plugin_dirs.begin(), plugin_dirs.end(), refused.file) != plugin_dirs.end()) {
+      show(refused);
+      return nullptr;
+    }
+  }
+  return *registry;
 }
 
 int Tool::show(const std::vector<spec::Diagnostic>& list,

@@ -106,7 +106,9 @@ std::string end_records(uint64_t entries, uint64_t start, uint64_t size) {
 }
 
 Error failed(const std::string& path, const char* verb) {
-  Error error(ASSAY_E_IO, "", std::string("cannot ") + verb + " the file: " + std::strerror(errno));
+  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+  Error error(ASSAY_E_IO, full ? "E0502" : "",
+              std::string("cannot ") + verb + " the file: " + std::strerror(errno));
   error.file = path;
   error.help.push_back("see that the folder exists, may be written and has room");
   return error;

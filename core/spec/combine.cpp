@@ -81,6 +81,7 @@ class Combination {
     if (set) return;
     Error error = set.error();
     error.code = "E0208";
+    error.help = {"keep one of each kind"};
     report(error, spec.penalties.empty() ? path + ".constraint" : path + ".penalties");
   }
 

@@ -101,8 +101,8 @@ const std::vector<Key>& keys() {
        "how it is computed; no influence on results beyond rounding", nullptr},
       {"runtime.isa", Type::kWord, "auto baseline avx2 avx512", 0, 0, "auto", "kernels to use",
        nullptr},
-      {"runtime.plan", Type::kWord, "auto serial graph unfused", 0, 0, "auto", "how the plan is run",
-       nullptr},
+      {"runtime.plan", Type::kWord, "auto serial graph unfused", 0, 0, "auto",
+       "how the plan is run", nullptr},
 
       {"matrix", Type::kAny, "", 0, 0, "", "key: list of values; every combination is tried",
        nullptr},
@@ -163,6 +163,13 @@ std::vector<std::string> words_of(const Key& key) {
   std::vector<std::string> out;
   for (std::string word; in >> word;) out.push_back(word);
   return out;
+}
+
+std::vector<std::string> words_taken(const Key& key) {
+  const std::string path = key.path;
+  if (path == "split.use") return {"entries", "file"};
+  if (path == "model.kind") return {"factorization"};
+  return words_of(key);
 }
 
 }  // namespace assay::spec

@@ -44,7 +44,8 @@ const Key* find_key(const std::string& path);
 // The names of the keys right below a path ("" for the top).
 std::vector<std::string> names_below(const std::string& path);
 
-// The words of a kWord key.
+// The words of a kWord key; those of them that this version can do.
 std::vector<std::string> words_of(const Key& key);
+std::vector<std::string> words_taken(const Key& key);
 
 }  // namespace assay::spec

@@ -132,7 +132,7 @@ Json value_schema(const plugin::Registry& registry, const Key& key, const std::s
       out["type"] = "boolean";
       break;
     case Type::kWord:
-      out["enum"] = words_of(key);
+      out["enum"] = words_taken(key);
       break;
     case Type::kUse:
       out = reference(key.words);

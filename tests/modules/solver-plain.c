@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A solver that takes the squared loss, quadratic penalties and dense data without weights, and
- * nothing else. */
+/* A solver that takes the squared loss, differentiable penalties and dense data without weights,
+ * and nothing else. */
 #include <assay/plugin.h>
 
 static int32_t create(const assay_host* host,
@@ -18,7 +18,7 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
 }
 
 static const assay_solver vtable = {
-    sizeof vtable, 0, ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_QUAD, 0, 0, NULL, create, build, NULL};
+    sizeof vtable, 0, ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_GRAD_ADD, 0, 0, NULL, create, build, NULL};
 static const assay_plugin plugin = {
     sizeof plugin, 0,    "assay.solver/1", "plain", "does nothing to a squared loss", NULL,
     NULL,          NULL, &vtable,          NULL};
