@@ -135,7 +135,7 @@ def line(report):
         text += f" {report['seconds_per_step'] * 1e3:9.3f} ms"
     if "ratio" in report:
         text += (f" {report['peer_seconds_per_step'] * 1e3:9.3f} ms {report['ratio']:7.2f} x {report['goal']:6.2f} x"
-                 f"  {'yes' if report['reached'] else 'no':3}  {report['objective_difference']:8.1e}"
+                 f"  {'yes' if report.get('reached') else 'no':3}  {report['objective_difference']:8.1e}"
                  f" {report['peak_mib']:7.0f} {report['allowed_mib']:7.0f}")
     if report["status"] != "ok":
         text += f"  {report['status']}: {report['reason']}"
