@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 SPEC = """\
@@ -41,7 +42,7 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None):
             loss=row.loss, start=start, steps=steps, threads=threads))
         command = [str(tool), "run", str(spec), "-o", str(folder / "out"), "--quiet",
                    *(["--plugin-dir", str(plugin_dir)] if plugin_dir else [])]
-        peak, output, status = measured(command)
+        peak, output, status = measured(command, folder)
         if status:
             raise Failed(f"{' '.join(command)}: exit code {status}\n{output}")
         trial, = (folder / "out" / "trials").iterdir()
@@ -59,11 +60,20 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None):
         shutil.rmtree(folder)
 
 
-def measured(command):
+# A child's peak begins with the memory of the process that started it, so a small one does: it writes the peak in KiB
+# to the file named first and ends like the command.
+LAUNCHER = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+
+
+def measured(command, folder):
     """Runs a command; its peak resident set in KiB, what it printed, and its exit status."""
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "NO_COLOR": "1"})
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        return usage.ru_maxrss, output.read().decode(errors="replace"), process.returncode
+    peak = folder / "peak"
+    done = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, str(peak), *command], text=True, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "NO_COLOR": "1"}, check=False)
+    return int(peak.read_text()), done.stdout, done.returncode
