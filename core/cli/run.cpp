@@ -11,6 +11,7 @@
 #include "core/cli/curve.hpp"
 #include "core/cli/progress.hpp"
 #include "core/cli/verbs.hpp"
+#include "core/report/results.hpp"
 
 namespace assay::cli {
 namespace {
@@ -260,6 +261,10 @@ int run(const Tool& tool, const RunFlags& flags) {
   const auto result = experiment::run(*parsed.experiment, registry, options, progress);
   if (!result) return tool.show(result.error(), parsed);
   show_failures(tool, parsed, *result);
+  if (!flags.dry_run) {
+    if (const auto written = report::write_results(*result); !written)
+      return tool.show(written.error(), parsed);
+  }
   const Report report(tool, *result, flags.why);
   if (tool.json) {
     report.json();

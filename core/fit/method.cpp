@@ -62,7 +62,9 @@ Expected<std::unique_ptr<graph::Plan>> Method::plan(int32_t purpose,
       [this, purpose](assay_builder* b) { return build_(self_, b, purpose); });
   if (!program) return std::move(program.error());
   if ((*program)->empty()) return std::unique_ptr<graph::Plan>();
-  return graph::Plan::make(*program, model, options);
+  graph::PlanOptions made = options;
+  made.repeated = purpose == ASSAY_STEP;  // only this plan changes the factors while it runs
+  return graph::Plan::make(*program, model, made);
 }
 
 }  // namespace assay::fit

@@ -60,7 +60,7 @@ struct SparseTile : TermsTile<T> {
   const int64_t* indptr = nullptr;
   const int32_t* indices = nullptr;
   const void* values = nullptr; int32_t dtype = ASSAY_F64;  // F64 or F32
-  const float* weights = nullptr;       // per stored entry; 0 = hidden: its value is never read
+  const float* weights = nullptr;       // per stored entry; 0 = hidden: it may be anything
   const double* line_weights = nullptr, *index_weights = nullptr;  // null: 1
   const double* line_scale = nullptr, *index_scale = nullptr;      // view: x' = scale * x; null: 1
   // Unstored zeros are summed outside by the loss's zero term z(m) (LINEAR a m, QUADRATIC a m^2); then stored entries

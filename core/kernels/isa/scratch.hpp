@@ -75,8 +75,9 @@ ASSAY_INLINE DenseScratch<T> cut_dense(T* base, int64_t k) {
   return s;
 }
 
-// A run of entries of a sparse line.
-constexpr int64_t kRun = kLongestSpan;
+// A run of entries of a sparse line: the gathered rows are read twice.
+constexpr int64_t kRun = 256;
+static_assert(kRun <= kLongestSpan, "a run is one span");
 
 template <class T>
 struct SparseScratch {

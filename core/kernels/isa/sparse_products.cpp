@@ -1,32 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// X B and X' A for lines of a compressed X. Hidden entries (weight 0) are left out, their values never read.
+// X B and X' A for lines of a compressed X. Hidden entries (weight 0) are left out.
 #include "core/kernels/isa/gather.hpp"
 #include "core/kernels/isa/scratch.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
 namespace {
 
-// Observed entries of a run: coefficients into s.x, indices into s.index (or where they lie). Their number.
+// The observed entries of a run: x to the power in c, their indices, their number, and how many indices may be looked at.
 template <class T>
-ASSAY_INLINE int64_t coefficients(const SparseTile<T>& t,
+struct Observed {
+  const int32_t* indices;
+  const T* c;
+  int64_t n, known;
+};
+
+template <class T>
+ASSAY_INLINE Observed<T> observed(const SparseTile<T>& t,
                                   int power,
                                   int64_t line,
                                   int64_t begin,
                                   int64_t n,
-                                  const SparseScratch<T>& s,
-                                  const int32_t*& indices) {
-  int32_t* index = reinterpret_cast<int32_t*>(s.index);
-  indices = t.weights != nullptr ? index : t.indices + begin;
-  int64_t kept = 0;
-  for (int64_t e = begin; e < begin + n; ++e) {
-    if (t.weights != nullptr && t.weights[e] == 0.0f) continue;
-    T c = 1;
-    if (power != 0) c = viewed(t, line, e);
-    if (power == 2) c *= c;
-    if (t.weights != nullptr) index[kept] = t.indices[e];
-    s.x[kept++] = c;
+                                  const SparseScratch<T>& s) {
+  viewed(t, line, begin, n, s.x);
+  if (power == 2) {
+    for (int64_t e = 0; e < n; ++e) s.x[e] *= s.x[e];
+  } else if (power == 0) {
+    for (int64_t e = 0; e < n; ++e) s.x[e] = 1;
   }
-  return kept;
+  if (t.weights == nullptr) {
+    return {t.indices + begin, s.x, n, t.indptr[t.first + t.lines] - begin};
+  }
+  int32_t* index = reinterpret_cast<int32_t*>(s.index);
+  int64_t kept = 0;
+  for (int64_t e = 0; e < n; ++e) {
+    s.x[kept] = s.x[e];
+    index[kept] = t.indices[begin + e];
+    kept += t.weights[begin + e] != 0.0f ? 1 : 0;
+  }
+  return {index, s.x, kept, kept};
 }
 
 }  // namespace
@@ -40,9 +51,8 @@ void sparse_rows_product(const SparseTile<T>& t, int power) {
     for (int64_t p = 0; p < kp; ++p) out[p] = 0;
     const int64_t end = t.indptr[t.first + line + 1];
     for (int64_t e = t.indptr[t.first + line]; e < end; e += kRun) {
-      const int32_t* indices = nullptr;
-      const int64_t n = coefficients(t, power, line, e, end - e < kRun ? end - e : kRun, s, indices);
-      gathered_sum<T, false>(n, indices, static_cast<const T*>(s.x), t.right, t.ldr, kp, out);
+      const Observed<T> x = observed(t, power, line, e, end - e < kRun ? end - e : kRun, s);
+      gathered_sum<T, false, true>(x.n, x.known, x.indices, x.c, t.right, t.ldr, kp, out);
     }
   }
 }
@@ -56,9 +66,8 @@ void sparse_cols_product(const SparseTile<T>& t, int power) {
     for (int64_t p = 0; p < kp; ++p) left[p] = static_cast<double>(t.left[line * t.ldl + p]);
     const int64_t end = t.indptr[t.first + line + 1];
     for (int64_t e = t.indptr[t.first + line]; e < end; e += kRun) {
-      const int32_t* indices = nullptr;
-      const int64_t n = coefficients(t, power, line, e, end - e < kRun ? end - e : kRun, s, indices);
-      scattered_sum<T>(n, indices, s.x, left, kp, t.col0, t.ldcol);
+      const Observed<T> x = observed(t, power, line, e, end - e < kRun ? end - e : kRun, s);
+      scattered_sum<T>(x.n, x.known, x.indices, x.c, left, kp, t.col0, t.ldcol);
     }
   }
 }

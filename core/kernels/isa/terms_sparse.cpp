@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// terms on lines of a compressed X, run by run of at most 1024 entries: gather the rows of right and take the model, evaluate
+// terms on lines of a compressed X, run by run of at most 256 entries, whose rows stay in cache: gather the rows of right and take the model, evaluate
 // the loss as one span, then sum the gathered rows (row outputs) or scatter the line's own (column outputs).
 #include "core/kernels/isa/gather.hpp"
 #include "core/kernels/isa/scratch.hpp"
@@ -45,7 +45,8 @@ class SparseTerms {
   int32_t one_run(int64_t line, int64_t begin, int64_t n) {
     const int32_t* indices = t_.indices + begin;
     const T* left = t_.left + line * t_.ldl;
-    gathered_dots(n, indices, left, t_.right, t_.ldr, kp_, s_.model);
+    const int64_t known = t_.indptr[t_.first + t_.lines] - begin;
+    gathered_dots(n, known, indices, left, t_.right, t_.ldr, kp_, s_.model);
     const T lo = loss_.m_lo, hi = loss_.m_hi;
     for (int64_t e = 0; e < n; ++e) {
       const T raised = s_.model[e] > lo ? s_.model[e] : lo;
@@ -57,7 +58,7 @@ class SparseTerms {
     if (t_.weights != nullptr) apply(n, [&](int64_t e) { return static_cast<T>(t_.weights[begin + e]); });
     if (t_.zero_term != ASSAY_ZERO_NONE) take_zero_share(n);
     if (outer_) apply(n, [&](int64_t e) { return outer_weight(t_, line, indices[e]); });
-    contract(line, indices, n);
+    contract(line, indices, n, known);
     return ASSAY_OK;
   }
 
@@ -69,7 +70,7 @@ class SparseTerms {
   }
 
   int32_t whole_span(int64_t line, int64_t begin, int64_t n) {
-    for (int64_t e = 0; e < n; ++e) s_.x[e] = viewed(t_, line, begin + e);
+    viewed(t_, line, begin, n, s_.x);
     return evaluate_span(loss_, t_.ctx, t_.what, n, static_cast<const T*>(s_.x),
                          static_cast<const T*>(s_.model), s_.e0, s_.e1,
                          t_.with_value ? s_.value : nullptr, s_.spare);
@@ -78,13 +79,14 @@ class SparseTerms {
   // Only the observed entries go to the loss; the results of the others are zero.
   int32_t packed_span(int64_t line, int64_t begin, int64_t n) {
     int32_t* index = reinterpret_cast<int32_t*>(s_.index);
+    viewed(t_, line, begin, n, s_.x);
+    for (int64_t e = 0; e < n; ++e) s_.e0[e] = s_.e1[e] = 0;
     int64_t kept = 0;
     for (int64_t e = 0; e < n; ++e) {
-      s_.e0[e] = s_.e1[e] = 0;
-      if (t_.weights[begin + e] == 0.0f) continue;
-      s_.x[kept] = viewed(t_, line, begin + e);
+      s_.x[kept] = s_.x[e];
       s_.packed[0][kept] = s_.model[e];
-      index[kept++] = static_cast<int32_t>(e);
+      index[kept] = static_cast<int32_t>(e);
+      kept += t_.weights[begin + e] != 0.0f ? 1 : 0;
     }
     if (kept > 0) {
       const int32_t status = evaluate_span(
@@ -127,22 +129,22 @@ class SparseTerms {
     }
   }
 
-  void contract(int64_t line, const int32_t* indices, int64_t n) {
+  void contract(int64_t line, const int32_t* indices, int64_t n, int64_t known) {
     const T *e0 = s_.e0, *e1 = s_.e1;
     if (t_.row0 != nullptr) {
-      gathered_sum<T, false>(n, indices, e0, t_.right, t_.ldr, kp_, t_.row0 + line * t_.ldrow);
+      gathered_sum<T, false, false>(n, n, indices, e0, t_.right, t_.ldr, kp_, t_.row0 + line * t_.ldrow);
     }
     if (t_.row1 != nullptr) {
       T* out = t_.row1 + line * t_.ldrow;
       if (newton_) {
-        gathered_sum<T, true>(n, indices, e1, t_.right, t_.ldr, kp_, out);
+        gathered_sum<T, true, false>(n, n, indices, e1, t_.right, t_.ldr, kp_, out);
       } else {
-        gathered_sum<T, false>(n, indices, e1, t_.right, t_.ldr, kp_, out);
+        gathered_sum<T, false, false>(n, n, indices, e1, t_.right, t_.ldr, kp_, out);
       }
     }
-    if (t_.col0 != nullptr) scattered_sum(n, indices, e0, wide_left(), kp_, t_.col0, t_.ldcol);
+    if (t_.col0 != nullptr) scattered_sum(n, known, indices, e0, wide_left(), kp_, t_.col0, t_.ldcol);
     if (t_.col1 != nullptr) {
-      scattered_sum(n, indices, e1, wide_left() + (newton_ ? kp_ : 0), kp_, t_.col1, t_.ldcol);
+      scattered_sum(n, known, indices, e1, wide_left() + (newton_ ? kp_ : 0), kp_, t_.col1, t_.ldcol);
     }
     if (!t_.with_value) return;
     const double v = sum_span<T>(n, s_.value);
