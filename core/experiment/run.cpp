@@ -42,6 +42,7 @@ class Run {
   }
 
   Expected<RunResult> go() {
+    const FileLimitGuard limit;
     ASSAY_TRY(identify());
     ASSAY_TRY(decide());
     ASSAY_TRY(check());
@@ -189,7 +190,6 @@ class Run {
   bool cancelled() const { return options_.cancel && options_.cancel->load(); }
 
   Expected<void> execute_all() {
-    const FileLimitGuard limit;
     CheckpointRule rule;
     rule.seconds = experiment_.checkpoint_seconds;
     rule.iterations = experiment_.checkpoint_iterations;

@@ -94,7 +94,7 @@ typedef struct assay_runtime_options {
   uint32_t struct_size, flags; /* sizeof(assay_runtime_options), 0 */
   int32_t threads;             /* 0: the cores this process may use */
   int32_t reserved;            /* 0 */
-  const char *isa;             /* "baseline", "avx2", "avx512"; NULL or "auto": ASSAY_ISA or the best */
+  const char *isa; /* "baseline", "avx2", "avx512"; NULL or "auto": ASSAY_ISA or the best */
   /* Receives a line of the log, level ASSAY_LOG_... of plugin.h, on any thread; NULL: none. */
   void (*log)(void *log_user, int32_t level, const char *text);
   void *log_user;
@@ -103,7 +103,8 @@ typedef struct assay_runtime_options {
 /* Starts a runtime with no plugins: loading is off until a folder is allowed.
    options: nullable (all defaults). out: receives the runtime, owned by the caller. error: out, nullable.
    Returns ASSAY_OK, ASSAY_E_ARGUMENT, ASSAY_E_RESOURCE, ASSAY_E_MEMORY. [control] Since 0.1. */
-ASSAY_API int32_t assay_runtime_create(const assay_runtime_options *options, assay_runtime **out, assay_error **error);
+ASSAY_API int32_t assay_runtime_create(const assay_runtime_options *options, assay_runtime **out,
+                                       assay_error **error);
 
 /* Ends a runtime; models and data live on.
    runtime: in/out, nullable; no call on it may be running. [setup] Since 0.1. */
@@ -118,17 +119,20 @@ ASSAY_API int32_t assay_runtime_allow_builtin(assay_runtime *runtime, assay_erro
    cannot be loaded are left out and named in the log.
    runtime: in/out. folder: a path; refused when every user may write to it. error: out, nullable.
    Returns ASSAY_OK, ASSAY_E_ARGUMENT, ASSAY_E_NO_FILE, ASSAY_E_PLUGIN. [setup] Since 0.1. */
-ASSAY_API int32_t assay_runtime_allow_folder(assay_runtime *runtime, const char *folder, assay_error **error);
+ASSAY_API int32_t assay_runtime_allow_folder(assay_runtime *runtime, const char *folder,
+                                             assay_error **error);
 
 /* Registers a plugin of the application's own; it serves specs like one from a module.
    runtime: in/out. plugin: borrowed, must live as long as the runtime and all models fitted with it. error: out, nullable.
    Returns ASSAY_OK, ASSAY_E_ARGUMENT, ASSAY_E_PLUGIN (not usable, or the id is taken). [setup] Since 0.1. */
-ASSAY_API int32_t assay_register(assay_runtime *runtime, const struct assay_plugin *plugin, assay_error **error);
+ASSAY_API int32_t assay_register(assay_runtime *runtime, const struct assay_plugin *plugin,
+                                 assay_error **error);
 
 /* Tells whether a plugin is there.
    runtime, kind ("loss", "solver" ...), id: not NULL.
    Returns ASSAY_OK, ASSAY_E_NOT_FOUND, ASSAY_E_ARGUMENT. [control] Since 0.1. */
-ASSAY_API int32_t assay_runtime_has_plugin(const assay_runtime *runtime, const char *kind, const char *id);
+ASSAY_API int32_t assay_runtime_has_plugin(const assay_runtime *runtime, const char *kind,
+                                           const char *id);
 
 /* ---- Data ---- */
 
@@ -144,14 +148,16 @@ typedef void (*assay_release)(void *owner);
    caller. error: out, nullable.
    Returns ASSAY_OK, ASSAY_E_ARGUMENT, ASSAY_E_EMPTY, ASSAY_E_SHAPE, ASSAY_E_MEMORY; on an error release is not called.
    [control] Since 0.1. */
-ASSAY_API int32_t assay_data_from_dense(const assay_dense *view, uint32_t flags, assay_release release, void *owner,
-                                        assay_data **out, assay_error **error);
+ASSAY_API int32_t assay_data_from_dense(const assay_dense *view, uint32_t flags,
+                                        assay_release release, void *owner, assay_data **out,
+                                        assay_error **error);
 
 /* Makes data of a CSR or CSC matrix with int32 or int64 indices, base 0 or 1. The view's flag ASSAY_UNSTORED_UNOBSERVED says
    what entries that are not stored mean; a stored zero is an observation.
    Arguments, memory and statuses as for assay_data_from_dense. [control] Since 0.1. */
-ASSAY_API int32_t assay_data_from_sparse(const assay_sparse *view, uint32_t flags, assay_release release, void *owner,
-                                         assay_data **out, assay_error **error);
+ASSAY_API int32_t assay_data_from_sparse(const assay_sparse *view, uint32_t flags,
+                                         assay_release release, void *owner, assay_data **out,
+                                         assay_error **error);
 
 /* Tells the shape.
    data: not NULL. rows, cols: out, nullable. Returns ASSAY_OK, ASSAY_E_ARGUMENT. [any-thread] Since 0.1. */
@@ -187,7 +193,8 @@ typedef struct assay_fit_options {
    model is there with its last finite factors), ASSAY_E_ARGUMENT, ASSAY_E_SPEC, ASSAY_E_COMBINATION, any status of the data
    (-3xx) or of a plugin. [control], one call per runtime at a time. Since 0.1. */
 ASSAY_API int32_t assay_fit(assay_runtime *runtime, const char *spec, const assay_data *data,
-                            const assay_fit_options *options, assay_model **out, assay_error **error);
+                            const assay_fit_options *options, assay_model **out,
+                            assay_error **error);
 
 /* ---- Models ---- */
 
@@ -229,7 +236,8 @@ ASSAY_API const char *assay_model_trace_column(const assay_model *model, int64_t
 /* Views a column of the trace; NaN where not measured. A loaded model has an empty trace.
    model, column: not NULL. values: out, borrowed until the model is destroyed. n: out, number of rows.
    Returns ASSAY_OK, ASSAY_E_NOT_FOUND, ASSAY_E_ARGUMENT. [any-thread] Since 0.1. */
-ASSAY_API int32_t assay_model_trace(const assay_model *model, const char *column, const double **values, int64_t *n);
+ASSAY_API int32_t assay_model_trace(const assay_model *model, const char *column,
+                                    const double **values, int64_t *n);
 
 /* Tells how the model was made: the text of its model.json.
    model: nullable. Returns the text, "" for NULL. [any-thread] Since 0.1. */
@@ -249,8 +257,9 @@ ASSAY_API int32_t assay_model_load(const char *path, assay_model **out, assay_er
    nullable. out: the caller's memory, rows of data x k, float64 or float32, any positive strides. error: out, nullable.
    Returns ASSAY_CONVERGED, ASSAY_STOPPED, ASSAY_E_ARGUMENT, ASSAY_E_SHAPE, ASSAY_E_NOT_FOUND (a plugin is missing), any
    status of the data. [control], one call per runtime at a time. Since 0.1. */
-ASSAY_API int32_t assay_model_transform(assay_runtime *runtime, const assay_model *model, const assay_data *data,
-                                        const assay_cancel *cancel, const assay_dense *out, assay_error **error);
+ASSAY_API int32_t assay_model_transform(assay_runtime *runtime, const assay_model *model,
+                                        const assay_data *data, const assay_cancel *cancel,
+                                        const assay_dense *out, assay_error **error);
 
 /* Frees a model and all views of it.
    model: in/out, nullable. [setup] Since 0.1. */
