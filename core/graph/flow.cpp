@@ -6,6 +6,9 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
 
 #include "core/graph/run.hpp"
 #include "core/graph/sanitizer.hpp"
@@ -14,13 +17,45 @@ namespace assay::graph {
 
 namespace flow = oneapi::tbb::flow;
 
+// oneTBB obeys the smallest limit anybody sets and says so on stderr; one limit for all arenas
+// alive, the largest any of them asked for, keeps a second runtime from being cut to the first
+// one's threads.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads) : threads_(std::max(threads, 1)) { change(threads_, 1); }
+  ~ThreadLimit() { change(threads_, -1); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::map<int, int> asked;  // threads -> arenas that asked for them
+    std::unique_ptr<oneapi::tbb::global_control> control;
+    int limit = 0;
+  };
+  static Shared& shared() {
+    static auto* const s = new Shared;  // outlives every arena, also one destroyed at exit
+    return *s;
+  }
+  static void change(int threads, int by) {
+    Shared& s = shared();
+    const std::lock_guard<std::mutex> guard(s.mutex);
+    if ((s.asked[threads] += by) == 0) s.asked.erase(threads);
+    const int limit = s.asked.empty() ? 0 : s.asked.rbegin()->first;
+    if (limit == s.limit) return;
+    s.control.reset();
+    if (limit > 0)
+      s.control = std::make_unique<oneapi::tbb::global_control>(
+          oneapi::tbb::global_control::max_allowed_parallelism, static_cast<size_t>(limit));
+    s.limit = limit;
+  }
+  int threads_;
+};
+
 struct Arena::Body {
-  explicit Body(int threads)
-      : control(oneapi::tbb::global_control::max_allowed_parallelism,
-                static_cast<size_t>(std::max(threads, 1))),
-        arena(threads, 1),
-        n(threads) {}
-  oneapi::tbb::global_control control;
+  explicit Body(int threads) : limit(threads), arena(threads, 1), n(threads) {}
+  ThreadLimit limit;
   oneapi::tbb::task_arena arena;
   int n;
 };

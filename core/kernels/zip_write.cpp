@@ -106,9 +106,11 @@ std::string end_records(uint64_t entries, uint64_t start, uint64_t size) {
 }
 
 Error failed(const std::string& path, const char* verb) {
-  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-  Error error(ASSAY_E_IO, full ? "E0502" : "",
-              std::string("cannot ") + verb + " the file: " + std::strerror(errno));
+  const int number = errno;
+  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+  const bool refused = number == EACCES || number == EROFS || number == EPERM || number == ENOENT;
+  Error error(ASSAY_E_IO, full ? "E0502" : refused ? "E0501" : "E0505",
+              std::string("cannot ") + verb + " the file: " + std::strerror(number));
   error.file = path;
   error.help.push_back("see that the folder exists, may be written and has room");
   return error;

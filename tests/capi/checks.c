@@ -221,7 +221,7 @@ static const char* errors_are_objects_and_outputs_untouched(void) {
   REQUIRE(assay_fit(r, "assay: 1\nname: c\nmodel: { rnk: 3 }\nsolver: mu\n", data, NULL, &model,
                     &e) == ASSAY_E_SPEC);
   REQUIRE(model == NULL && strncmp(assay_error_code(e), "E01", 3) == 0);
-  REQUIRE(strstr(assay_error_message(e), "rnk") != NULL &&
+  REQUIRE(strstr(assay_error_text(e), "rnk") != NULL &&
           strstr(assay_error_text(e), "error[E01") == assay_error_text(e));
   assay_error_destroy(&e);
   REQUIRE(assay_fit(r,
