@@ -12,7 +12,6 @@
 #include <set>
 #include <utility>
 
-#include "core/data/observe.hpp"
 #include "core/experiment/execute.hpp"
 #include "core/experiment/files.hpp"
 #include "core/experiment/resolve.hpp"
@@ -175,11 +174,6 @@ class Run {
           fmt::format("{}\n{}\n{}", static_cast<const void*>(data->get()),
                       to_json(trial.model.loss).dump(), fmt::join(trial.model.rank, " "));
       if (!done.insert(key).second) continue;
-      if (noticed_.insert((*data)->train->id).second) {
-        for (const std::string& notice : data::notices(*(*data)->train)) {
-          observer_.log(ASSAY_LOG_WARNING, notice);
-        }
-      }
       ASSAY_TRY(check_rank(trial, *(*data)->train));
       auto model = make_model(trial, **data, runtime_);
       if (!model) return std::move(model.error());
@@ -231,7 +225,6 @@ class Run {
   Session session_;
   RunResult result_;
   std::optional<Lock> lock_;
-  std::set<std::string> noticed_;
 };
 
 }  // namespace

@@ -218,7 +218,7 @@ static const char* errors_are_objects_and_outputs_untouched(void) {
   REQUIRE(assay_data_from_dense(NULL, 0, NULL, NULL, &kept, NULL) == ASSAY_E_ARGUMENT);
   v = dense_view(x, ASSAY_F64, N, D, D, 1);
   REQUIRE(assay_data_from_dense(&v, 0, NULL, NULL, &data, &e) == ASSAY_OK && e == NULL);
-  REQUIRE(assay_fit(r, "assay: 1\nname: c\nmodel: { rnk: 3 }\nsolver: mu\n", data, NULL, &model,
+  REQUIRE(assay_fit(r, "assay: 1\nname: c\nmodel: { rank: 3, rnk: 3 }\nsolver: mu\n", data, NULL, &model,
                     &e) == ASSAY_E_SPEC);
   REQUIRE(model == NULL && strncmp(assay_error_code(e), "E01", 3) == 0);
   REQUIRE(strstr(assay_error_text(e), "rnk") != NULL &&
