@@ -11,7 +11,7 @@
 namespace assay::cli {
 namespace {
 
-constexpr double kLogRatio = 20;  // less than this fits on a linear axis
+constexpr double kLogRatio = 4;  // less than this fits on a linear axis
 
 class Dots {
  public:

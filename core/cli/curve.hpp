@@ -14,7 +14,7 @@ struct Curve {
   bool utf8 = true;
 };
 
-// The y axis is logarithmic when all values are positive and the largest is more than 20 times the
+// The y axis is logarithmic when all values are positive and the largest is more than 4 times the
 // smallest. Empty for fewer than two points.
 std::string draw(const Curve& curve);
 

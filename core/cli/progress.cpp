@@ -103,9 +103,11 @@ void Progress::row(const experiment::TrialResult&, const fit::Trace&, const fit:
 void Progress::trial_done(const experiment::TrialResult& trial) {
   std::string text = count_ > 1 ? fmt::format("[{}/{}] ", index_ + 1, count_) : "";
   text += fmt::format("{}: {}", trial.label, experiment::status_name(trial.status));
-  if (trial.stop != fit::Stop::kNone)
-    text += fmt::format(", {} after {} steps, {}", fit::stop_name(trial.stop), trial.iterations,
-                        time_text(trial.seconds));
+  if (trial.stop != fit::Stop::kNone) {
+    const std::string stop = fit::stop_name(trial.stop);
+    if (stop != experiment::status_name(trial.status)) text += ", " + stop;
+    text += fmt::format(" after {} steps, {}", trial.iterations, time_text(trial.seconds));
+  }
   line(text);
 }
 
