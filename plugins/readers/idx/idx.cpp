@@ -82,14 +82,15 @@ Head read_head(GzipFile& file) {
     if (file.read(size, 4) < 4)
       too_short("a head without all its axes", std::to_string(start[3]) + " axes");
     head.axes.push_back(big_endian(size));
-    elements *= std::max<int64_t>(head.axes.back(), 1);
-    if (elements > int64_t{1} << 40)
+    const int64_t axis = std::max<int64_t>(head.axes.back(), 1);
+    if (axis > (int64_t{1} << 40) / elements)
       throw Fault{ASSAY_E_FORMAT,
                   "the head of the file declares more than 2^40 elements",
                   "",
                   "",
                   "",
                   "check that this is an idx file"};
+    elements *= axis;
   }
   head.bytes = 4 + 4 * int64_t{start[3]};
   return head;
@@ -112,13 +113,14 @@ class Idx {
  public:
   Idx(const Call& call, const char* path, const assay_options* options)
       : file_(std::make_unique<GzipFile>(path)), head_(read_head(*file_)) {
-    if (!file_->packed()) {
-      mapped_ = std::make_unique<MappedFile>(path);
-      const int64_t expected = head_.bytes + rows() * cols() * head_.size;
-      if (mapped_->size() < expected)
-        too_short(std::to_string(mapped_->size()) + " bytes",
-                  std::to_string(expected) + " bytes, as its head declares");
-    }
+    const int64_t expected = head_.bytes + rows() * cols() * head_.size;
+    // Gzip packs at most about 1000 to 1: what is declared beyond that cannot be there, and gets no
+    // memory.
+    const int64_t most = file_->size() * (file_->packed() ? 1100 : 1);
+    if (most < expected)
+      too_short(std::to_string(file_->size()) + " bytes",
+                std::to_string(expected) + " bytes of data, as its head declares");
+    if (!file_->packed()) mapped_ = std::make_unique<MappedFile>(path);
     if (const char* labels = call.host->option_text(options, "labels")) read_labels(labels);
   }
 
@@ -163,6 +165,9 @@ class Idx {
           assay::reading::block_of(block_data, kept_dtype(head_.type), n, cols()));
       done += n;
     }
+    unsigned char beyond = 0;
+    if (row0 + count == rows())
+      file_->read(&beyond, 1);  // the end of a gzipped file is checked here
   }
   const char* name(int32_t axis, int64_t index) const {
     const bool known =
