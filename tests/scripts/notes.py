@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # docs/notes.md has a row for every number of the source notes, and each row names files that exist.
-# labels: quick;static
+# labels: quick static
 
 import pathlib
 import re
