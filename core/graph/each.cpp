@@ -154,7 +154,10 @@ int32_t run_each(const EachCall& call) {
     else
       copy_in(reinterpret_cast<const double*>(at), ld, v.rows, v.cols, by_component, copy, stride);
     copied[n_copied++] = {i, copy, by_component};
-    if (by_component) std::swap(v.rows, v.cols);
+    if (by_component) {
+      std::swap(v.rows, v.cols);
+      v.flags |= ASSAY_BY_COMPONENT;
+    }
     v.data = copy;
     v.stride = stride;
     v.dtype = ASSAY_F64;

@@ -106,8 +106,9 @@ typedef struct assay_host {
   int32_t (*cancelled)(assay_ctx *ctx);
 } assay_host;
 
-/* A matrix argument of a block function: row-major, `stride` elements from row to row. With ASSAY_BY_COMPONENT rows is the
-   width and cols the block's count. `step` is the distance between matrices of matrix-valued rows, 0 when one is shared. */
+/* A matrix argument of a block function: row-major, `stride` elements from row to row. With ASSAY_BY_COMPONENT, which flags
+   then holds, rows is the width and cols the block's count. `step` is the distance between matrices of matrix-valued rows, 0
+   when one is shared. */
 typedef struct assay_view {
   void *data;
   int64_t rows, cols, stride, step;
