@@ -172,6 +172,10 @@ def main():
         print("\n".join(f"{row.name:34} against {row.peer}, goal {row.goal} x" for row in chosen))
         return 0
     repeats = ARGUMENTS.repeats or (1 if ARGUMENTS.quick else 5)
+    load = os.getloadavg()[0]
+    if load > 0.5 and not ARGUMENTS.quick:
+        print(f"warning: the machine is busy (load {load:.1f}): a peer whose threads wait for each other suffers most, "
+              "these ratios say little")
     print(f"{'row':34} {'ours':>12} {'peer':>12} {'ratio':>9} {'goal':>8}  met  {'dF/F':>8} {'MiB':>7} {'allowed':>7}")
     reports = []
     for row in chosen:
@@ -183,7 +187,7 @@ def main():
     for text in sorted({f"{r['peer']}; {r['peer_kernel']}" for r in reports if r.get("peer_kernel")}):
         print(f"peer: {text}")
     ARGUMENTS.json.parent.mkdir(parents=True, exist_ok=True)
-    ARGUMENTS.json.write_text(json.dumps({"machine": machine(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    ARGUMENTS.json.write_text(json.dumps({"machine": machine(), "load_before": load, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                                           "repeats": repeats, "rows": reports}, indent=1) + "\n", encoding="utf-8")
     print(f"written: {ARGUMENTS.json}")
     return 1 if any(report["status"] == "failed" for report in reports) else 0
