@@ -12,7 +12,8 @@ namespace {
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
-// The text behind a plus sign (from_chars takes a minus only), or nothing where no number can follow.
+// The text behind a plus sign (from_chars takes a minus only), or nothing where no number can
+// follow.
 std::optional<std::string_view> body_of(std::string_view text) {
   if (!text.empty() && text.front() == '+') {
     text.remove_prefix(1);

@@ -10,15 +10,15 @@
 namespace assay::kernels {
 
 // Defined once per instruction set in core/kernels/isa.
-#define ASSAY_DECLARE_ISA(ns)            \
-  namespace ns {                         \
+#define ASSAY_DECLARE_ISA(ns)               \
+  namespace ns {                            \
   extern const Kernels<double> kernels_f64; \
   extern const Kernels<float> kernels_f32;  \
-  extern const assay_math math;          \
-  template <class T>                     \
-  int64_t dense_scratch(int64_t k);      \
-  template <class T>                     \
-  int64_t sparse_scratch(int64_t k);     \
+  extern const assay_math math;             \
+  template <class T>                        \
+  int64_t dense_scratch(int64_t k);         \
+  template <class T>                        \
+  int64_t sparse_scratch(int64_t k);        \
   }
 ASSAY_DECLARE_ISA(isa_baseline)
 #if ASSAY_HAVE_X86
@@ -84,9 +84,12 @@ Isa best_isa() {
 
 const char* isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512: return "avx512";
-    case Isa::kAvx2: return "avx2";
-    default: return "baseline";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    default:
+      return "baseline";
   }
 }
 

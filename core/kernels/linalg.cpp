@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small dense algebra through xtensor-blas's interfaces to BLAS and LAPACK. LAPACK is column-major: a row-major A is its A',
-// so a lower factor is an upper one there, and A = Q R is A' = R' Q', an LQ factorization. Nothing is transposed but the
-// vectors of eigh.
+// Small dense algebra through xtensor-blas's interfaces to BLAS and LAPACK. LAPACK is column-major:
+// a row-major A is its A', so a lower factor is an upper one there, and A = Q R is A' = R' Q', an
+// LQ factorization. Nothing is transposed but the vectors of eigh.
 #include "core/kernels/linalg.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <mutex>
-#include <initializer_list>
 #include <new>
 #include <string>
 #include <utility>
 #include <vector>
-
 #include <xtensor-blas/xlinalg.hpp>
 
 #if ASSAY_HAVE_OPENBLAS
@@ -28,9 +27,8 @@ namespace {
 using Index = int;  // of LP64 BLAS
 
 bool too_large(std::initializer_list<int64_t> sizes) {
-  return std::any_of(sizes.begin(), sizes.end(), [](int64_t n) {
-    return n < 0 || n > std::numeric_limits<Index>::max();
-  });
+  return std::any_of(sizes.begin(), sizes.end(),
+                     [](int64_t n) { return n < 0 || n > std::numeric_limits<Index>::max(); });
 }
 
 // LAPACK may loop for ever on NaN.
@@ -136,8 +134,8 @@ int32_t eigh(int64_t n, double* a, int64_t lda, double* w) {
     const Index size = narrow(n);
     double work_size = 0;
     Index integers = 0;
-    Index info = cxxlapack::syevd<Index>('V', 'U', size, a, lead(lda), w, &work_size, -1,
-                                         &integers, -1);
+    Index info =
+        cxxlapack::syevd<Index>('V', 'U', size, a, lead(lda), w, &work_size, -1, &integers, -1);
     if (info != 0) return ASSAY_E_NUMERIC;
     std::vector<double> work(static_cast<size_t>(std::max(work_size, 1.0)));
     std::vector<Index> whole(static_cast<size_t>(std::max(integers, 1)));

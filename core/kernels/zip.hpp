@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zip archives as .npz needs them: stored members with a fixed date when written; stored or deflated ones, zip64 included,
-// when read. Sizes in the file are checked against each other before anything is allocated by them.
+// Zip archives as .npz needs them: stored members with a fixed date when written; stored or
+// deflated ones, zip64 included, when read. Sizes in the file are checked against each other before
+// anything is allocated by them.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct ZipPiece {
   const unsigned char* data = nullptr;
   uint64_t size = 0;
 };
-// Writes path.tmp, flushes it to the disk when `sync`, renames it to path. On failure path is as it was.
+// Writes path.tmp, flushes it to the disk when `sync`, renames it to path. On failure path is as it
+// was.
 Expected<void> write_zip(const std::string& path, const std::vector<ZipPiece>& pieces, bool sync);
 
 // The whole file.

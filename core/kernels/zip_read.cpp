@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads zip archives: the directory at the end says where members are and how long; each is checked by its CRC.
+// Reads zip archives: the directory at the end says where members are and how long; each is checked
+// by its CRC.
 #include <zlib.h>
 
 #include <algorithm>

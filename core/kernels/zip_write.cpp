@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes zip archives of stored members: equal members give equal bytes, and a reader never sees half a file.
+// Writes zip archives of stored members: equal members give equal bytes, and a reader never sees
+// half a file.
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -25,7 +26,8 @@ struct Placed {
   uint64_t size = 0, offset = 0, crc = 0;
 };
 
-// The fields local headers and directory entries share, from the version needed to the length of the name.
+// The fields local headers and directory entries share, from the version needed to the length of
+// the name.
 void put_common(std::string& out, const ZipPiece& piece, const Placed& at, bool wide) {
   put(out, wide ? 45 : 20, 2);
   put(out, 0x0800, 2);  // names are UTF-8
@@ -109,7 +111,10 @@ Error failed(const std::string& path, const char* verb) {
   const int number = errno;
   const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
   const bool refused = number == EACCES || number == EROFS || number == EPERM || number == ENOENT;
-  Error error(ASSAY_E_IO, full ? "E0502" : refused ? "E0501" : "E0505",
+  Error error(ASSAY_E_IO,
+              full      ? "E0502"
+              : refused ? "E0501"
+                        : "E0505",
               std::string("cannot ") + verb + " the file: " + std::strerror(number));
   error.file = path;
   error.help.push_back("see that the folder exists, may be written and has room");
@@ -153,7 +158,8 @@ class Replacement {
   }
 
  private:
-  // Makes the new name itself survive a power failure; a file system that cannot is no reason to fail.
+  // Makes the new name itself survive a power failure; a file system that cannot is no reason to
+  // fail.
   void sync_folder() const {
     const size_t slash = path_.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
@@ -191,8 +197,8 @@ Expected<void> write_zip(const std::string& path, const std::vector<ZipPiece>& p
     directory += directory_entry(piece, at);
   }
   const uint64_t start = file.written();
-  if (!file.write(directory) ||
-      !file.write(end_records(pieces.size(), start, directory.size())) || !file.commit(sync)) {
+  if (!file.write(directory) || !file.write(end_records(pieces.size(), start, directory.size())) ||
+      !file.commit(sync)) {
     return failed(path, "write");
   }
   return {};

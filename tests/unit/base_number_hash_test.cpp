@@ -39,9 +39,9 @@ TEST_CASE("an integer is parsed whole or not at all") {
 TEST_CASE("the shortest text of a double gives the double back") {
   CHECK(format_shortest(0.1) == "0.1");
   CHECK(format_shortest(1e-6) == "1e-06");
-  for (const double value : {0.0, -0.0, 1.0 / 3, 1e300, -5e-324, 123456789.125,
-                             std::numeric_limits<double>::max(),
-                             std::numeric_limits<double>::infinity()}) {
+  for (const double value :
+       {0.0, -0.0, 1.0 / 3, 1e300, -5e-324, 123456789.125, std::numeric_limits<double>::max(),
+        std::numeric_limits<double>::infinity()}) {
     const auto back = parse_double(format_shortest(value));
     REQUIRE(back.has_value());
     CHECK(*back == value);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Span mathematics: within an ulp or so of libm, special values, and the same bits however a span is cut.
+// Span mathematics: within an ulp or so of libm, special values, and the same bits however a span
+// is cut.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -60,10 +61,12 @@ TEST_CASE("span functions agree with libm and do not see where they are cut") {
     check_span<float>(math.lgamma_f32, std::lgamma, 3, 200);
     static const assay_math* current;
     current = &math;
-    check_span<double>([](int64_t n, const double* x, double* out) { current->pow(n, x, 1.0 / 3, out); },
-                       cube_root, 0.01, 50);
-    check_span<float>([](int64_t n, const float* x, float* out) { current->pow_f32(n, x, 1.0f / 3, out); },
-                      cube_root_f32, 0.01, 50);
+    check_span<double>(
+        [](int64_t n, const double* x, double* out) { current->pow(n, x, 1.0 / 3, out); },
+        cube_root, 0.01, 50);
+    check_span<float>(
+        [](int64_t n, const float* x, float* out) { current->pow_f32(n, x, 1.0f / 3, out); },
+        cube_root_f32, 0.01, 50);
   }
 }
 

@@ -37,7 +37,8 @@ std::string slurp(const std::string& path) {
 }
 
 void spill(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 template <class T>
@@ -72,7 +73,8 @@ std::vector<double> values(const Member& m) {
 }
 
 bool python(const std::string& code) {
-  const std::string command = "/usr/bin/python3 -c \"import numpy as np\n" + code + "\" 2>/dev/null";
+  const std::string command =
+      "/usr/bin/python3 -c \"import numpy as np\n" + code + "\" 2>/dev/null";
   return std::system(command.c_str()) == 0;
 }
 
@@ -119,7 +121,8 @@ TEST_CASE("numpy reads what is written here and the other way round") {
                "assert a['W'].tolist() == [[1, 2], [3, 4], [5, 6.5]] and a['W'].dtype == 'f8'\n" +
                "assert a['label'].tolist() == [-1, 7]\nassert a['empty'].shape == (0, 4)"));
   for (const char* save : {"savez", "savez_compressed"}) {
-    REQUIRE(python("np." + std::string(save) + "('" + theirs + "', h=np.array([[1, -0.5], [0.25, 6e-5]], 'f2'), " +
+    REQUIRE(python("np." + std::string(save) + "('" + theirs +
+                   "', h=np.array([[1, -0.5], [0.25, 6e-5]], 'f2'), " +
                    "f=np.asfortranarray(np.arange(6, dtype='f4').reshape(2, 3)), " +
                    "z=np.zeros((500, 7), 'u2'), i=np.array([3, -4], 'i4'))"));
     const auto back = read_npz(theirs);
@@ -161,20 +164,21 @@ TEST_CASE("every way an array file can be wrong is an error with its code") {
   CHECK(status("x,y\n1,2\n") == ASSAY_E_FORMAT);
   CHECK(status(std::string("\x93NUMPY\x01\x00\xff\xff{", 11) + "   ") == ASSAY_E_TRUNCATED);
   CHECK(status(std::string("\x93NUMPY\x09\x00", 8) + std::string(20, ' ')) == ASSAY_E_FORMAT);
-  for (const char* bad :
-       {"", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (2}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': ()}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2)}",
-        "{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}",
-        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
-        "{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", "{'shape': (2,), 'shape': (2,)}"}) {
+  for (const char* bad : {"", "{", "{}", "{'descr': '<f4'}",
+                          "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}",
+                          "{'descr': '<f4', 'fortran_order': False, 'shape': (2}",
+                          "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}",
+                          "{'descr': '<f4', 'fortran_order': False, 'shape': ()}",
+                          "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2)}",
+                          "{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}",
+                          "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
+                          "{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}",
+                          "{'shape': (2,), 'shape': (2,)}"}) {
     CAPTURE(bad);
     CHECK(status(npy(bad, std::string(8, 'x'))) == ASSAY_E_FORMAT);
   }
-  CHECK(status(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", "x")) ==
-        ASSAY_E_TRUNCATED);
+  CHECK(status(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4)}",
+                   "x")) == ASSAY_E_TRUNCATED);
 }
 
 TEST_CASE("a cut or flipped archive is an error, never a fault") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dense products, Gram matrices and images against plain loops, for every instruction set of this machine.
+// The dense products, Gram matrices and images against plain loops, for every instruction set of
+// this machine.
 #include "tests/unit/kernels_support.hpp"
 
 namespace {
@@ -75,8 +76,7 @@ void check_algebra(Isa isa, int64_t rows, int64_t ka, int64_t kb) {
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t p = 0; p < std::min(ka, kb); ++p) want += a.at(i, p) * b.at(i, p);
   }
-  const double dot =
-      kernels.dot(rows, std::min(ka, kb), a.data.data(), a.ld, b.data.data(), b.ld);
+  const double dot = kernels.dot(rows, std::min(ka, kb), a.data.data(), a.ld, b.data.data(), b.ld);
   CHECK(dot == doctest::Approx(want).epsilon(1e-12));
 
   std::vector<T> image(static_cast<size_t>(ka * rows));

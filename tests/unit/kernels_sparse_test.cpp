@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels on compressed lines against plain loops: runs longer than a span, hidden entries, weights, scales, zero terms.
+// Kernels on compressed lines against plain loops: runs longer than a span, hidden entries,
+// weights, scales, zero terms.
 #include <limits>
 
 #include "tests/unit/kernels_support.hpp"
@@ -159,7 +160,8 @@ void check_terms(Isa isa, int64_t width, int64_t k, const Case& c) {
     const double w = f.weight(e);
     Entry y = {0, 0, 0};
     if (w != 0) y = entry_of(c.tag, c.what, f.viewed(l, e), m);
-    const bool linear = c.zero_term == ASSAY_ZERO_LINEAR, square = c.zero_term == ASSAY_ZERO_QUADRATIC;
+    const bool linear = c.zero_term == ASSAY_ZERO_LINEAR,
+               square = c.zero_term == ASSAY_ZERO_QUADRATIC;
     const double z = linear ? 0.5 * m : square ? 0.5 * m * m : 0;
     const double z1 = linear ? 0.5 : square ? m : 0, z2 = square ? 1 : 0;
     const bool mu = c.what == ASSAY_MU;
@@ -183,7 +185,8 @@ void check_terms(Isa isa, int64_t width, int64_t k, const Case& c) {
     total += want_value[at];
     for (int64_t p = 0; p < k; ++p) {
       rows0.add(f.row0.at(l, p), row0.at(l, p) + want0[static_cast<size_t>(l * kp + p)]);
-      rows1.add(f.row1.at(l, p), row1.at(l, p) + (second ? want1[static_cast<size_t>(l * kp + p)] : 0));
+      rows1.add(f.row1.at(l, p),
+                row1.at(l, p) + (second ? want1[static_cast<size_t>(l * kp + p)] : 0));
     }
   }
   for (size_t at = 0; at < f.col0.size(); ++at) {
@@ -222,7 +225,8 @@ void check_products(Isa isa, int64_t width, int64_t k, const Case& c, int power)
   });
   Difference rows, cols;
   for (int64_t l = 0; l < f.lines; ++l) {
-    for (int64_t p = 0; p < k; ++p) rows.add(f.row0.at(l, p), want_rows[static_cast<size_t>(l * kp + p)]);
+    for (int64_t p = 0; p < k; ++p)
+      rows.add(f.row0.at(l, p), want_rows[static_cast<size_t>(l * kp + p)]);
   }
   for (size_t at = 0; at < f.col0.size(); ++at) cols.add(f.col0[at], want_cols[at]);
   CHECK(rows.relative() < tolerance<T>());
@@ -246,8 +250,10 @@ TEST_CASE("terms on sparse lines equal plain loops") {
       }
     }
     for (const int64_t k : {1, 3, 16, 50}) {
-      check_terms<double>(isa, 2600, k, {ASSAY_TAG_KL, ASSAY_MU, false, false, false, false, ASSAY_ZERO_LINEAR});
-      check_terms<float>(isa, 2600, k, {ASSAY_TAG_NONE, ASSAY_MU, true, true, false, false, ASSAY_ZERO_NONE});
+      check_terms<double>(isa, 2600, k,
+                          {ASSAY_TAG_KL, ASSAY_MU, false, false, false, false, ASSAY_ZERO_LINEAR});
+      check_terms<float>(isa, 2600, k,
+                         {ASSAY_TAG_NONE, ASSAY_MU, true, true, false, false, ASSAY_ZERO_NONE});
     }
   }
 }
@@ -257,7 +263,8 @@ TEST_CASE("products of sparse lines equal plain loops") {
     for (const int power : {0, 1, 2}) {
       for (const int64_t k : {1, 3, 5, 16, 17, 50}) {
         const Case plain = {ASSAY_TAG_NONE, ASSAY_MU, false, false, false, false, ASSAY_ZERO_NONE};
-        const Case all = {ASSAY_TAG_NONE, ASSAY_MU, true, true, true, true, ASSAY_ZERO_NONE, ASSAY_F32};
+        const Case all = {ASSAY_TAG_NONE, ASSAY_MU,        true,     true, true,
+                          true,           ASSAY_ZERO_NONE, ASSAY_F32};
         check_products<double>(isa, 1300, k, plain, power);
         check_products<float>(isa, 1300, k, plain, power);
         check_products<double>(isa, 64, k, all, power);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel tests share: random padded operands, the instruction sets of this machine, a stranger's loss.
+// What the kernel tests share: random padded operands, the instruction sets of this machine, a
+// stranger's loss.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -51,7 +52,10 @@ struct Factor {
 template <class T>
 struct Matrix {
   Matrix(int64_t rows_, int64_t cols_, uint32_t seed, double lo = 0.0, double hi = 1.0)
-      : rows(rows_), cols(cols_), ld(cols_ + 3), store(static_cast<size_t>(rows_ * (cols_ + 3) + 1)) {
+      : rows(rows_),
+        cols(cols_),
+        ld(cols_ + 3),
+        store(static_cast<size_t>(rows_ * (cols_ + 3) + 1)) {
     std::mt19937 engine(seed);
     std::uniform_real_distribution<double> uniform(lo, hi);
     for (T& v : store) v = static_cast<T>(uniform(engine));

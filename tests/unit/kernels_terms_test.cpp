@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// terms on dense tiles against plain loops: every output, built-in and strange losses, weights, NaN at hidden entries.
+// terms on dense tiles against plain loops: every output, built-in and strange losses, weights, NaN
+// at hidden entries.
 #include <limits>
 
 #include "tests/unit/kernels_support.hpp"
@@ -153,7 +154,8 @@ TEST_CASE("terms on dense tiles of odd shapes, with and without an image of righ
       for (const int64_t cols : {1, 7, 64, 784}) {
         for (const int64_t rows : {1, 5, 64, 67}) {
           for (const bool image : {false, true}) {
-            check_terms<double>(isa, rows, cols, k, {ASSAY_TAG_KL, ASSAY_GRAD, false, false, image});
+            check_terms<double>(isa, rows, cols, k,
+                                {ASSAY_TAG_KL, ASSAY_GRAD, false, false, image});
             check_terms<float>(isa, rows, cols, k, {ASSAY_TAG_NONE, ASSAY_MU, true, true, image});
           }
         }

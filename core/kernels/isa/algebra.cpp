@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small relatives of the products: Gram matrices, inner products and the transposed image of a factor.
+// The small relatives of the products: Gram matrices, inner products and the transposed image of a
+// factor.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -62,7 +63,7 @@ void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo
   }
 }
 
-#define ASSAY_ALGEBRA(T)                                                                           \
+#define ASSAY_ALGEBRA(T)                                                                          \
   template void gram<T>(int64_t, const T*, int64_t, int64_t, const T*, int64_t, int64_t, double*, \
                         int64_t);                                                                 \
   template double dot<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t);                 \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries of sparse lines: their values, the inner products of a line's factor row with the gathered rows, and sums of
-// gathered rows.
+// Entries of sparse lines: their values, the inner products of a line's factor row with the
+// gathered rows, and sums of gathered rows.
 #pragma once
 
 #include "core/kernels/isa/isa.hpp"
@@ -25,7 +25,8 @@ ASSAY_INLINE void prefetch_row(const T* row, int64_t n) {
   for (int64_t p = 0; p < n; p += kLineElements) __builtin_prefetch(row + p);
 }
 
-// Calls body with the first component and the number of vectors, a constant, of each part of a row of kp components.
+// Calls body with the first component and the number of vectors, a constant, of each part of a row
+// of kp components.
 template <int C, class T, class Body>
 ASSAY_INLINE void with_vectors(int64_t c, int64_t at, const Body& body) {
   if constexpr (C > 0) {
@@ -72,8 +73,8 @@ ASSAY_INLINE T outer_weight(const SparseTile<T>& t, int64_t l, int64_t j) {
   return static_cast<T>(w);
 }
 
-// out[e] = inner product of a (kp) and row indices[e] of b, for e < n; out has room for a whole vector at its end. `known`
-// indices, n or more, may be looked at to fetch rows ahead.
+// out[e] = inner product of a (kp) and row indices[e] of b, for e < n; out has room for a whole
+// vector at its end. `known` indices, n or more, may be looked at to fetch rows ahead.
 template <class T, int C>
 ASSAY_INLINE void dots_of_part(int64_t n,
                                int64_t known,
@@ -114,9 +115,10 @@ ASSAY_INLINE void gathered_dots(int64_t n,
                                 int64_t ldb,
                                 int64_t kp,
                                 T* out) {
-  by_vectors<T>(kp, [&](int64_t p, auto c) __attribute__((always_inline)) {
-    dots_of_part<T, decltype(c)::value>(n, known, indices, a + p, b + p, ldb, p > 0, out);
-  });
+  by_vectors<T>(
+      kp, [&](int64_t p, auto c) __attribute__((always_inline)) {
+        dots_of_part<T, decltype(c)::value>(n, known, indices, a + p, b + p, ldb, p > 0, out);
+      });
 }
 
 // out (kp) += sum over e < n of v[e] times row indices[e] of b (its squares).
@@ -165,9 +167,11 @@ ASSAY_INLINE void gathered_sum(int64_t n,
                                int64_t ldb,
                                int64_t kp,
                                T* out) {
-  by_vectors<T>(kp, [&](int64_t p, auto c) __attribute__((always_inline)) {
-    sum_of_part<T, decltype(c)::value, kSquares, kFetch>(n, known, indices, v, b + p, ldb, out + p);
-  });
+  by_vectors<T>(
+      kp, [&](int64_t p, auto c) __attribute__((always_inline)) {
+        sum_of_part<T, decltype(c)::value, kSquares, kFetch>(n, known, indices, v, b + p, ldb,
+                                                             out + p);
+      });
 }
 
 // Row indices[e] of s (kp doubles) += v[e] times a, for e < n.
@@ -181,19 +185,21 @@ ASSAY_INLINE void scattered_sum(int64_t n,
                                 double* s,
                                 int64_t lds) {
   constexpr int L = kLanes<double>;
-  by_vectors<double>(kp, [&](int64_t p, auto count) __attribute__((always_inline)) {
-    constexpr int C = decltype(count)::value;
-    Vec<double> own[C];
-    ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) own[c] = load(a + p + c * L);
-    for (int64_t e = 0; e < n; ++e) {
-      if (e + kAhead<double> < known) prefetch_row(s + indices[e + kAhead<double>] * lds + p, C * L);
-      double* row = s + indices[e] * lds + p;
-      const Vec<double> entry = splat(static_cast<double>(v[e]));
-      ASSAY_UNROLL
-      for (int c = 0; c < C; ++c) store(row + c * L, load(row + c * L) + entry * own[c]);
-    }
-  });
+  by_vectors<double>(
+      kp, [&](int64_t p, auto count) __attribute__((always_inline)) {
+        constexpr int C = decltype(count)::value;
+        Vec<double> own[C];
+        ASSAY_UNROLL
+        for (int c = 0; c < C; ++c) own[c] = load(a + p + c * L);
+        for (int64_t e = 0; e < n; ++e) {
+          if (e + kAhead<double> < known)
+            prefetch_row(s + indices[e + kAhead<double>] * lds + p, C * L);
+          double* row = s + indices[e] * lds + p;
+          const Vec<double> entry = splat(static_cast<double>(v[e]));
+          ASSAY_UNROLL
+          for (int c = 0; c < C; ++c) store(row + c * L, load(row + c * L) + entry * own[c]);
+        }
+      });
 }
 
 }  // namespace assay::kernels::ASSAY_ISA_NS

@@ -63,8 +63,10 @@ double dot(int64_t rows, int64_t k, const T* a, int64_t lda, const T* b, int64_t
 template <class T>
 void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo);
 
-// model.cpp: M = left right' over a block whose cols are whole vectors, in the form the built-in losses want.
-//   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it: kRatio: x / M.  kOneLessRatio: 1 - x / M.  kDifference: M - x.
+// model.cpp: M = left right' over a block whose cols are whole vectors, in the form the built-in
+// losses want.
+//   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it: kRatio: x / M.
+//   kOneLessRatio: 1 - x / M.  kDifference: M - x.
 enum ModelForm { kModel, kRatio, kOneLessRatio, kDifference };
 template <class T>
 struct ModelBlock {
@@ -102,12 +104,13 @@ void sparse_rows_product(const SparseTile<T>& t, int power);
 template <class T>
 void sparse_cols_product(const SparseTile<T>& t, int power);
 
-// spans.cpp: the loss at a run of observed entries, n <= kLongestSpan: built in for SQUARED and KL, else the loss's functions,
-// for T = float those of `wide` where there is no twin. value is null unless wanted. `spare` holds span_scratch<T>() elements.
+// spans.cpp: the loss at a run of observed entries, n <= kLongestSpan: built in for SQUARED and KL,
+// else the loss's functions, for T = float those of `wide` where there is no twin. value is null
+// unless wanted. `spare` holds span_scratch<T>() elements.
 constexpr int64_t kLongestSpan = 1024;
 
 template <class T>
-constexpr int64_t kSpanScratch = 5 * kLongestSpan * (sizeof(T) == sizeof(float) ? 2 : 1);
+constexpr int64_t kSpanScratch = 5 * kLongestSpan*(sizeof(T) == sizeof(float) ? 2 : 1);
 
 template <class T>
 int32_t evaluate_span(const LossFunctions<T>& loss,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Span mathematics on SLEEF's vector functions. A tail goes through the same vector function as the rest, so that a span
-// gives the same bits however it is cut.
+// Span mathematics on SLEEF's vector functions. A tail goes through the same vector function as the
+// rest, so that a span gives the same bits however it is cut.
 #include <sleef.h>
 
 #include "core/kernels/isa/isa.hpp"
@@ -70,9 +70,10 @@ ASSAY_INLINE void over_span(int64_t n, const T* x, T* out, F f) {
   for (int64_t l = 0; i + l < n; ++l) out[i + l] = tail[l];
 }
 
-#define ASSAY_SPAN(name, T, call)                                             \
-  void name(int64_t n, const T* x, T* out) {                                  \
-    over_span(n, x, out, [](Arg<T> v) __attribute__((always_inline)) -> Arg<T> { return call; }); \
+#define ASSAY_SPAN(name, T, call)                                                         \
+  void name(int64_t n, const T* x, T* out) {                                              \
+    over_span(                                                                            \
+        n, x, out, [](Arg<T> v) __attribute__((always_inline))->Arg<T> { return call; }); \
   }
 
 ASSAY_SPAN(log_f64, double, ASSAY_D(log)(v))
@@ -88,16 +89,18 @@ ASSAY_SPAN(lgamma_f32, float, ASSAY_F(lgamma)(v))
 
 void pow_f64(int64_t n, const double* x, double exponent, double* out) {
   const Arg<double> e = same<double>(exponent);
-  over_span(n, x, out, [e](Arg<double> v) __attribute__((always_inline)) -> Arg<double> {
-    return ASSAY_D(pow)(v, e);
-  });
+  over_span(
+      n, x, out, [e](Arg<double> v) __attribute__((always_inline))->Arg<double> {
+        return ASSAY_D(pow)(v, e);
+      });
 }
 
 void pow_f32(int64_t n, const float* x, float exponent, float* out) {
   const Arg<float> e = same<float>(exponent);
-  over_span(n, x, out, [e](Arg<float> v) __attribute__((always_inline)) -> Arg<float> {
-    return ASSAY_F(pow)(v, e);
-  });
+  over_span(
+      n, x, out, [e](Arg<float> v) __attribute__((always_inline))->Arg<float> {
+        return ASSAY_F(pow)(v, e);
+      });
 }
 
 }  // namespace

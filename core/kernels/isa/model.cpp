@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model block: M = left right' as broadcast entries of left times vectors along the columns of the image of right, R rows
-// by 2 vectors of accumulators; a built-in loss is evaluated while they are in registers. The R rows of left are interleaved
-// first: one address for all, where R of them would not fit the registers.
+// The model block: M = left right' as broadcast entries of left times vectors along the columns of
+// the image of right, R rows by 2 vectors of accumulators; a built-in loss is evaluated while they
+// are in registers. The R rows of left are interleaved first: one address for all, where R of them
+// would not fit the registers.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
 namespace {
 
-// p += n as one addition: the compiler would keep a pointer for each of the unrolled rows, and spill them all.
+// p += n as one addition: the compiler would keep a pointer for each of the unrolled rows, and
+// spill them all.
 template <class T>
 ASSAY_INLINE void advance(T*& p, int64_t n) {
   p += n;
   asm("" : "+r"(p));
 }
 
-// b is a copy of the caller's: a store could change the original, which would then be read again and again.
+// b is a copy of the caller's: a store could change the original, which would then be read again
+// and again.
 template <class T, ModelForm kForm, int R, int C>
 ASSAY_INLINE void model_lines(const ModelBlock<T> b, int64_t j) {
   constexpr int L = kLanes<T>;
@@ -75,10 +78,18 @@ void model_form(const ModelBlock<T>& b) {
   for (int64_t i = 0; i < b.rows;) {
     const int lines = lines_of(b.rows - i);
     switch (lines) {
-      case kLines: model_rows<T, kForm, kLines>(b, i); break;
-      case 4: model_rows<T, kForm, 4>(b, i); break;
-      case 2: model_rows<T, kForm, 2>(b, i); break;
-      default: model_rows<T, kForm, 1>(b, i); break;
+      case kLines:
+        model_rows<T, kForm, kLines>(b, i);
+        break;
+      case 4:
+        model_rows<T, kForm, 4>(b, i);
+        break;
+      case 2:
+        model_rows<T, kForm, 2>(b, i);
+        break;
+      default:
+        model_rows<T, kForm, 1>(b, i);
+        break;
     }
     i += lines;
   }
@@ -89,10 +100,14 @@ void model_form(const ModelBlock<T>& b) {
 template <class T>
 void model_block(ModelForm form, const ModelBlock<T>& b) {
   switch (form) {
-    case kModel: return model_form<T, kModel>(b);
-    case kRatio: return model_form<T, kRatio>(b);
-    case kOneLessRatio: return model_form<T, kOneLessRatio>(b);
-    case kDifference: return model_form<T, kDifference>(b);
+    case kModel:
+      return model_form<T, kModel>(b);
+    case kRatio:
+      return model_form<T, kRatio>(b);
+    case kOneLessRatio:
+      return model_form<T, kOneLessRatio>(b);
+    case kDifference:
+      return model_form<T, kDifference>(b);
   }
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two register shapes behind all dense products: broadcast one entry of X, vectors along the components.
-//   rows: out[i] = sum_j x_ij b[j], R rows by C vectors of accumulators, run along the columns of the tile;
-//   cols: s[j] += sum_i x_ij a[i],  R columns by C vectors, run along its rows.
-// R x C accumulators, C vectors of the operand and one broadcast fill the registers: 8 x 3 of 32, 4 x 3 of 16. Each element
-// of a result is one chain of multiply-adds in the order of the sum, whatever the shape it falls into.
+// The two register shapes behind all dense products: broadcast one entry of X, vectors along the
+// components.
+//   rows: out[i] = sum_j x_ij b[j], R rows by C vectors of accumulators, run along the columns of
+//   the tile; cols: s[j] += sum_i x_ij a[i],  R columns by C vectors, run along its rows.
+// R x C accumulators, C vectors of the operand and one broadcast fill the registers: 8 x 3 of 32, 4
+// x 3 of 16. Each element of a result is one chain of multiply-adds in the order of the sum,
+// whatever the shape it falls into.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -75,7 +77,8 @@ void cols_block(int64_t rows,
   }
 }
 
-// How many vectors the next block of components takes of `left`: never a lone one at the end of several.
+// How many vectors the next block of components takes of `left`: never a lone one at the end of
+// several.
 int vectors_of(int64_t left) {
   if (left >= kMaxVectors + 2 || left == kMaxVectors) return kMaxVectors;
   return left == 1 ? 1 : 2;
@@ -136,10 +139,18 @@ void rows_product(int64_t rows,
       const T* bv = b + v * kLanes<T>;
       T* o = out + i * ldo + v * kLanes<T>;
       switch (lines) {
-        case kLines: rows_lines<T, kLines>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate); break;
-        case 4: rows_lines<T, 4>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate); break;
-        case 2: rows_lines<T, 2>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate); break;
-        default: rows_lines<T, 1>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate); break;
+        case kLines:
+          rows_lines<T, kLines>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
+          break;
+        case 4:
+          rows_lines<T, 4>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
+          break;
+        case 2:
+          rows_lines<T, 2>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
+          break;
+        default:
+          rows_lines<T, 1>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
+          break;
       }
       v += c;
     }
@@ -168,10 +179,18 @@ void cols_product(int64_t rows,
         const T* av = a + i * lda + v * kLanes<T>;
         double* o = s + j * lds + v * kLanes<T>;
         switch (lines) {
-          case kLines: cols_lines<T, kLines>(c, part, xj, ldx, av, lda, o, lds); break;
-          case 4: cols_lines<T, 4>(c, part, xj, ldx, av, lda, o, lds); break;
-          case 2: cols_lines<T, 2>(c, part, xj, ldx, av, lda, o, lds); break;
-          default: cols_lines<T, 1>(c, part, xj, ldx, av, lda, o, lds); break;
+          case kLines:
+            cols_lines<T, kLines>(c, part, xj, ldx, av, lda, o, lds);
+            break;
+          case 4:
+            cols_lines<T, 4>(c, part, xj, ldx, av, lda, o, lds);
+            break;
+          case 2:
+            cols_lines<T, 2>(c, part, xj, ldx, av, lda, o, lds);
+            break;
+          default:
+            cols_lines<T, 1>(c, part, xj, ldx, av, lda, o, lds);
+            break;
         }
         v += c;
       }
@@ -180,9 +199,9 @@ void cols_product(int64_t rows,
   }
 }
 
-#define ASSAY_PRODUCTS(T)                                                                       \
+#define ASSAY_PRODUCTS(T)                                                                        \
   template void rows_product<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t, int64_t, \
-                                T*, int64_t, bool);                                             \
+                                T*, int64_t, bool);                                              \
   template void cols_product<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t, int64_t, \
                                 double*, int64_t);
 ASSAY_PRODUCTS(double)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the terms kernels cut up the scratch they are given: on 64-byte borders, sizes the same for every instruction set.
+// How the terms kernels cut up the scratch they are given: on 64-byte borders, sizes the same for
+// every instruction set.
 #pragma once
 
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
 
-// A dense block: its model and its results stay near, in L1 for a block that gives row sums only, in L2 beside the tile for
-// one that gives column sums, which want many rows. Rows of both are a line longer than the block, lest they all fall into
-// the same sets of the cache.
+// A dense block: its model and its results stay near, in L1 for a block that gives row sums only,
+// in L2 beside the tile for one that gives column sums, which want many rows. Rows of both are a
+// line longer than the block, lest they all fall into the same sets of the cache.
 constexpr int64_t kTallRows = 64, kTallCols = 128;
 constexpr int64_t kFlatRows = kLines, kFlatCols = 256;
 constexpr int64_t kBlockRows = kTallRows;
@@ -16,7 +17,7 @@ constexpr int64_t kBlockCols = kFlatCols;
 template <class T>
 constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
 template <class T>
-constexpr int64_t kBlockSize = kTallRows * (kTallCols + kLine<T>);
+constexpr int64_t kBlockSize = kTallRows*(kTallCols + kLine<T>);
 static_assert(8 * (kFlatCols + 16) <= kTallRows * kTallCols, "the larger block sets the size");
 
 template <class T>
@@ -44,13 +45,13 @@ class Cutter {
 template <class T>
 struct DenseScratch {
   T *model, *e0, *e1;            // kBlockSize
-  T *image;                      // k x kBlockCols
-  T *lines;                      // k x 8
-  T *right_squares;              // kBlockCols x kp
-  T *left_squares;               // kBlockRows x kp
-  T *tail;                       // kBlockRows x kBlockCols
+  T* image;                      // k x kBlockCols
+  T* lines;                      // k x 8
+  T* right_squares;              // kBlockCols x kp
+  T* left_squares;               // kBlockRows x kp
+  T* tail;                       // kBlockRows x kBlockCols
   T *packed[4], *value, *index;  // kBlockCols
-  T *spare;                      // kSpanScratch
+  T* spare;                      // kSpanScratch
   int64_t size;
 };
 
@@ -81,10 +82,10 @@ static_assert(kRun <= kLongestSpan, "a run is one span");
 
 template <class T>
 struct SparseScratch {
-  T *x, *model, *e0, *e1, *value;          // kRun
-  T *packed[4], *index;                    // kRun
-  T *wide_left;                            // 2 kp doubles: left row and its squares
-  T *spare;                                // kSpanScratch
+  T *x, *model, *e0, *e1, *value;  // kRun
+  T *packed[4], *index;            // kRun
+  T* wide_left;                    // 2 kp doubles: left row and its squares
+  T* spare;                        // kSpanScratch
   int64_t size;
 };
 

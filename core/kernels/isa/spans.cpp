@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loss at a run of observed entries: built in for the tags SQUARED and KL, the loss's own functions otherwise.
+// The loss at a run of observed entries: built in for the tags SQUARED and KL, the loss's own
+// functions otherwise.
 //   SQUARED: f = (x - m)^2 / 2, num = x, den = m, f' = m - x, f'' = 1.
-//   KL:      f = x log(x / m) - x + m (m at x = 0), num = x / m, den = 1, f' = 1 - x / m, f'' = x / m^2.
+//   KL:      f = x log(x / m) - x + m (m at x = 0), num = x / m, den = 1, f' = 1 - x / m, f'' = x /
+//   m^2.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -99,8 +101,7 @@ int32_t call_wide(const LossFunctions<double>& f,
   for (int64_t i = 0; i < n; ++i) wide[0][i] = static_cast<double>(x[i]);
   for (int64_t i = 0; i < n; ++i) wide[1][i] = static_cast<double>(m[i]);
   double* wide_value = value != nullptr ? wide[4] : nullptr;
-  const int32_t status =
-      call_span(f, ctx, what, n, wide[0], wide[1], wide[2], wide[3], wide_value);
+  const int32_t status = call_span(f, ctx, what, n, wide[0], wide[1], wide[2], wide[3], wide_value);
   if (status != ASSAY_OK) return status;
   if (what != ASSAY_VALUE) {
     for (int64_t i = 0; i < n; ++i) e0[i] = static_cast<float>(wide[2][i]);
@@ -165,10 +166,10 @@ double sum_span(int64_t n, const T* v) {
   return sum;
 }
 
-#define ASSAY_SPANS(T)                                                                        \
-  template bool built_in<T>(const LossFunctions<T>&);                                         \
-  template int32_t evaluate_span<T>(const LossFunctions<T>&, assay_ctx*, int32_t, int64_t,    \
-                                    const T*, const T*, T*, T*, T*, T*);                      \
+#define ASSAY_SPANS(T)                                                                     \
+  template bool built_in<T>(const LossFunctions<T>&);                                      \
+  template int32_t evaluate_span<T>(const LossFunctions<T>&, assay_ctx*, int32_t, int64_t, \
+                                    const T*, const T*, T*, T*, T*, T*);                   \
   template double sum_span<T>(int64_t, const T*);
 ASSAY_SPANS(double)
 ASSAY_SPANS(float)

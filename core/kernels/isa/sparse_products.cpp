@@ -6,7 +6,8 @@
 namespace assay::kernels::ASSAY_ISA_NS {
 namespace {
 
-// The observed entries of a run: x to the power in c, their indices, their number, and how many indices may be looked at.
+// The observed entries of a run: x to the power in c, their indices, their number, and how many
+// indices may be looked at.
 template <class T>
 struct Observed {
   const int32_t* indices;
@@ -72,7 +73,7 @@ void sparse_cols_product(const SparseTile<T>& t, int power) {
   }
 }
 
-#define ASSAY_SPARSE_PRODUCTS(T)                                      \
+#define ASSAY_SPARSE_PRODUCTS(T)                                   \
   template void sparse_rows_product<T>(const SparseTile<T>&, int); \
   template void sparse_cols_product<T>(const SparseTile<T>&, int);
 ASSAY_SPARSE_PRODUCTS(double)

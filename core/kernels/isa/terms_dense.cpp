@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// terms on a dense tile, block by block in cache: the model, the loss at its entries row by row (spans), then e times right
-// for the rows and e' times left for the columns while e is near. Blocks are flat and follow the rows of X where only row
-// sums are wanted, tall and follow its columns otherwise.
+// terms on a dense tile, block by block in cache: the model, the loss at its entries row by row
+// (spans), then e times right for the rows and e' times left for the columns while e is near.
+// Blocks are flat and follow the rows of X where only row sums are wanted, tall and follow its
+// columns otherwise.
 //
-// SQUARED and KL without weights and without the value take the loss into the model's registers. With weights a row of a
-// block that is fully observed goes to the loss where it lies; of the others the observed entries are packed first, so that
-// the loss never sees a hidden one (SQUARED and KL see x = 0 there instead).
+// SQUARED and KL without weights and without the value take the loss into the model's registers.
+// With weights a row of a block that is fully observed goes to the loss where it lies; of the
+// others the observed entries are packed first, so that the loss never sees a hidden one (SQUARED
+// and KL see x = 0 there instead).
 #include "core/kernels/isa/isa.hpp"
 #include "core/kernels/isa/scratch.hpp"
 
@@ -23,7 +25,10 @@ template <class T>
 class DenseTerms {
  public:
   explicit DenseTerms(const DenseTile<T>& tile)
-      : t_(tile), loss_(*tile.loss), kp_(padded_to_line<T>(tile.k)), s_(cut_dense(tile.scratch, tile.k)) {
+      : t_(tile),
+        loss_(*tile.loss),
+        kp_(padded_to_line<T>(tile.k)),
+        s_(cut_dense(tile.scratch, tile.k)) {
     newton_ = t_.what == ASSAY_NEWTON;
     first_ = t_.row0 != nullptr || t_.col0 != nullptr;
     second_ = t_.row1 != nullptr || t_.col1 != nullptr;
@@ -32,8 +37,7 @@ class DenseTerms {
   }
 
   int32_t run() {
-    const bool flat =
-        t_.col0 == nullptr && t_.col1 == nullptr && t_.right_t != nullptr && !newton_;
+    const bool flat = t_.col0 == nullptr && t_.col1 == nullptr && t_.right_t != nullptr && !newton_;
     return flat ? flat_blocks() : tall_blocks();
   }
 
@@ -56,7 +60,8 @@ class DenseTerms {
     ahead_ = kLines * t_.ldx;
     for (int64_t j = 0; j < t_.cols; j += kTallCols) {
       set_cols(j, kTallCols);
-      if (newton_ && t_.row1 != nullptr) copy_squares(cols_, kp_, right(), t_.ldr, s_.right_squares);
+      if (newton_ && t_.row1 != nullptr)
+        copy_squares(cols_, kp_, right(), t_.ldr, s_.right_squares);
       for (int64_t i = 0; i < t_.rows; i += kTallRows) {
         set_rows(i, kTallRows);
         if (const int32_t status = block(); status != ASSAY_OK) return status;
@@ -98,8 +103,10 @@ class DenseTerms {
   // The model of rows first .. first + rows - 1 of the block.
   void model(ModelForm form, int64_t first, int64_t rows, int64_t ahead, T* out) {
     const T* xi = x() + first * t_.ldx;
-    ModelBlock<T> b = {rows,   whole_, t_.k,       left() + first * t_.ldl, t_.ldl,   nullptr, 0, xi,
-                       t_.ldx, ahead,  loss_.m_lo, loss_.m_hi,              s_.lines, out,     ld_};
+    ModelBlock<T> b = {rows,     whole_,  t_.k,       left() + first * t_.ldl,
+                       t_.ldl,   nullptr, 0,          xi,
+                       t_.ldx,   ahead,   loss_.m_lo, loss_.m_hi,
+                       s_.lines, out,     ld_};
     if (whole_ > 0) {
       b.right_t = t_.right_t + j_;
       b.ldrt = t_.ldrt;
@@ -172,8 +179,7 @@ class DenseTerms {
     return hidden;
   }
 
-  int32_t whole_row(
-      int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
+  int32_t whole_row(int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
     T* value = t_.with_value ? s_.value : nullptr;
     const int32_t status =
         evaluate_span(loss_, t_.ctx, t_.what, cols_, xi, model, e0, e1, value, s_.spare);
@@ -187,8 +193,7 @@ class DenseTerms {
     return ASSAY_OK;
   }
 
-  int32_t packed_row(
-      int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
+  int32_t packed_row(int64_t i, const T* xi, const T* model, const T* weights, T* e0, T* e1) {
     int32_t* index = reinterpret_cast<int32_t*>(s_.index);
     int64_t n = 0;
     for (int64_t c = 0; c < cols_; ++c) {
@@ -201,10 +206,9 @@ class DenseTerms {
     for (int64_t e = 0; e < n; ++e) s_.packed[0][e] = xi[index[e]];
     for (int64_t e = 0; e < n; ++e) s_.packed[1][e] = model[index[e]];
     T* value = t_.with_value ? s_.value : nullptr;
-    const int32_t status = evaluate_span(loss_, t_.ctx, t_.what, n,
-                                         static_cast<const T*>(s_.packed[0]),
-                                         static_cast<const T*>(s_.packed[1]), s_.packed[2],
-                                         s_.packed[3], value, s_.spare);
+    const int32_t status = evaluate_span(
+        loss_, t_.ctx, t_.what, n, static_cast<const T*>(s_.packed[0]),
+        static_cast<const T*>(s_.packed[1]), s_.packed[2], s_.packed[3], value, s_.spare);
     if (status != ASSAY_OK) return status;
     if (first_) {
       for (int64_t e = 0; e < n; ++e) e0[index[e]] = weights[index[e]] * s_.packed[2][e];
@@ -253,7 +257,7 @@ class DenseTerms {
   const DenseScratch<T> s_;
   bool newton_ = false, first_ = false, second_ = false, fused_ = false;
   int64_t i_ = 0, j_ = 0, rows_ = 0, cols_ = 0, ld_ = 0;  // the block
-  int64_t ahead_ = 0;  // how far ahead of its use x is fetched
+  int64_t ahead_ = 0;                                     // how far ahead of its use x is fetched
   int64_t whole_ = 0, strip_ = 0;  // its columns in right_t, and those of the padded copy
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// terms on lines of a compressed X, run by run of at most 256 entries, whose rows stay in cache: gather the rows of right and take the model, evaluate
-// the loss as one span, then sum the gathered rows (row outputs) or scatter the line's own (column outputs).
+// terms on lines of a compressed X, run by run of at most 256 entries, whose rows stay in cache:
+// gather the rows of right and take the model, evaluate the loss as one span, then sum the gathered
+// rows (row outputs) or scatter the line's own (column outputs).
 #include "core/kernels/isa/gather.hpp"
 #include "core/kernels/isa/scratch.hpp"
 
@@ -55,7 +56,8 @@ class SparseTerms {
     const int32_t status =
         any_hidden(begin, n) ? packed_span(line, begin, n) : whole_span(line, begin, n);
     if (status != ASSAY_OK) return status;
-    if (t_.weights != nullptr) apply(n, [&](int64_t e) { return static_cast<T>(t_.weights[begin + e]); });
+    if (t_.weights != nullptr)
+      apply(n, [&](int64_t e) { return static_cast<T>(t_.weights[begin + e]); });
     if (t_.zero_term != ASSAY_ZERO_NONE) take_zero_share(n);
     if (outer_) apply(n, [&](int64_t e) { return outer_weight(t_, line, indices[e]); });
     contract(line, indices, n, known);
@@ -89,10 +91,10 @@ class SparseTerms {
       kept += t_.weights[begin + e] != 0.0f ? 1 : 0;
     }
     if (kept > 0) {
-      const int32_t status = evaluate_span(
-          loss_, t_.ctx, t_.what, kept, static_cast<const T*>(s_.x),
-          static_cast<const T*>(s_.packed[0]), s_.packed[1], s_.packed[2],
-          t_.with_value ? s_.packed[3] : nullptr, s_.spare);
+      const int32_t status =
+          evaluate_span(loss_, t_.ctx, t_.what, kept, static_cast<const T*>(s_.x),
+                        static_cast<const T*>(s_.packed[0]), s_.packed[1], s_.packed[2],
+                        t_.with_value ? s_.packed[3] : nullptr, s_.spare);
       if (status != ASSAY_OK) return status;
     }
     for (int64_t e = 0; first_ && e < kept; ++e) s_.e0[index[e]] = s_.packed[1][e];
@@ -106,13 +108,16 @@ class SparseTerms {
 
   template <class Weight>
   __attribute__((always_inline)) void apply(int64_t n, Weight weight) {
-    if (first_) for (int64_t e = 0; e < n; ++e) s_.e0[e] *= weight(e);
-    if (second_) for (int64_t e = 0; e < n; ++e) s_.e1[e] *= weight(e);
-    if (t_.with_value) for (int64_t e = 0; e < n; ++e) s_.value[e] *= weight(e);
+    if (first_)
+      for (int64_t e = 0; e < n; ++e) s_.e0[e] *= weight(e);
+    if (second_)
+      for (int64_t e = 0; e < n; ++e) s_.e1[e] *= weight(e);
+    if (t_.with_value)
+      for (int64_t e = 0; e < n; ++e) s_.value[e] *= weight(e);
   }
 
-  // z(m) = a m or a m^2 counts for every cell outside, so its part is taken off here: MU's den and GRAD's and NEWTON's
-  // derivative lose z', the curvature z'', the value z.
+  // z(m) = a m or a m^2 counts for every cell outside, so its part is taken off here: MU's den and
+  // GRAD's and NEWTON's derivative lose z', the curvature z'', the value z.
   void take_zero_share(int64_t n) {
     const bool square = t_.zero_term == ASSAY_ZERO_QUADRATIC;
     const T a = static_cast<T>(t_.zero_a);
@@ -132,7 +137,8 @@ class SparseTerms {
   void contract(int64_t line, const int32_t* indices, int64_t n, int64_t known) {
     const T *e0 = s_.e0, *e1 = s_.e1;
     if (t_.row0 != nullptr) {
-      gathered_sum<T, false, false>(n, n, indices, e0, t_.right, t_.ldr, kp_, t_.row0 + line * t_.ldrow);
+      gathered_sum<T, false, false>(n, n, indices, e0, t_.right, t_.ldr, kp_,
+                                    t_.row0 + line * t_.ldrow);
     }
     if (t_.row1 != nullptr) {
       T* out = t_.row1 + line * t_.ldrow;
@@ -142,9 +148,11 @@ class SparseTerms {
         gathered_sum<T, false, false>(n, n, indices, e1, t_.right, t_.ldr, kp_, out);
       }
     }
-    if (t_.col0 != nullptr) scattered_sum(n, known, indices, e0, wide_left(), kp_, t_.col0, t_.ldcol);
+    if (t_.col0 != nullptr)
+      scattered_sum(n, known, indices, e0, wide_left(), kp_, t_.col0, t_.ldcol);
     if (t_.col1 != nullptr) {
-      scattered_sum(n, known, indices, e1, wide_left() + (newton_ ? kp_ : 0), kp_, t_.col1, t_.ldcol);
+      scattered_sum(n, known, indices, e1, wide_left() + (newton_ ? kp_ : 0), kp_, t_.col1,
+                    t_.ldcol);
     }
     if (!t_.with_value) return;
     const double v = sum_span<T>(n, s_.value);

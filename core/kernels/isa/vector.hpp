@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of the width of the instruction set a file is compiled for, through gcc and clang vector extensions. Everything
-// lives in the namespace of that set and is forced inline, so that no object shares code with another set's.
+// Vectors of the width of the instruction set a file is compiled for, through gcc and clang vector
+// extensions. Everything lives in the namespace of that set and is forced inline, so that no object
+// shares code with another set's.
 #pragma once
 
 #include <stdint.h>
