@@ -49,6 +49,21 @@ void report_exception(assay_ctx* ctx, const std::string& who, const char* what) 
   ctx->failed = true;
 }
 
+void attribute(assay_ctx* ctx, const std::string& who, int32_t status) noexcept {
+  if (ctx == nullptr) return;
+  try {
+    if (!ctx->failed) {
+      ctx->error = Error(status, "", "`" + who + "` failed with status " + std::to_string(status));
+      ctx->error.note.emplace_back("the plugin gave no message");
+      ctx->failed = true;
+    } else if (ctx->error.message.find("`" + who + "`") == std::string::npos) {
+      ctx->error.note.push_back("said by `" + who + "`");
+    }
+  } catch (...) {
+    ctx->error.status = ASSAY_E_MEMORY;
+  }
+}
+
 }  // namespace assay::plugin
 
 assay::Error assay_ctx::take_error(int32_t status, const std::string& who) {

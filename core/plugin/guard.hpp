@@ -14,6 +14,10 @@ namespace assay::plugin {
 // Records in ctx (which may be null) that `who` let an exception out.
 void report_exception(assay_ctx* ctx, const std::string& who, const char* what) noexcept;
 
+// Says in ctx's error that it comes from `who`, a plugin that works for another one (a loss for a
+// solver); records one where the plugin gave none.
+void attribute(assay_ctx* ctx, const std::string& who, int32_t status) noexcept;
+
 // Runs call() -> status behind the wall.
 template <class Call>
 int32_t guarded(assay_ctx* ctx, const std::string& who, Call&& call) noexcept {

@@ -22,15 +22,20 @@ const Loss& loss_of(void* self) { return *static_cast<const Loss*>(self); }
 template <class T, auto Member>
 int32_t walled(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T* out) {
   const Loss& l = loss_of(self);
-  return guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, out); });
+  const int32_t status =
+      guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, out); });
+  if (status < 0) attribute(ctx, l.id(), status);
+  return status;
 }
 
 template <class T, auto Member>
 int32_t
 walled_split(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T* num, T* den) {
   const Loss& l = loss_of(self);
-  return guarded(ctx, l.id(),
-                 [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, num, den); });
+  const int32_t status =
+      guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, num, den); });
+  if (status < 0) attribute(ctx, l.id(), status);
+  return status;
 }
 
 // The closed end the model is kept at. At an open end: so near to it that no data notice, so far

@@ -97,7 +97,9 @@ TEST_CASE("an exception or an error out of a span becomes a status") {
   REQUIRE(failing);
   f = (*failing)->functions<double>();
   CHECK(f.mu_split(f.self, &ctx, 1, x, m, out, other) == ASSAY_E_NUMERIC);
-  CHECK(ctx.take_error(ASSAY_E_NUMERIC, "").message == "this loss fails on purpose");
+  const Error said = ctx.take_error(ASSAY_E_NUMERIC, "");
+  CHECK(said.message == "this loss fails on purpose");
+  CHECK(said.note == std::vector<std::string>{"said by `span_error`"});
   CHECK(!ctx.failed);
 }
 
