@@ -12,6 +12,7 @@ namespace assay::cli {
 namespace {
 
 constexpr double kLogRatio = 4;  // less than this fits on a linear axis
+constexpr double kFlat = 1e-9;   // a relative range that is none
 
 class Dots {
  public:
@@ -94,7 +95,9 @@ std::string draw(const Curve& curve) {
     hi = std::log10(hi);
     for (auto& p : points) p.second = std::log10(p.second);
   }
-  if (hi <= lo) hi = lo + (lo == 0 ? 1 : std::abs(lo) * 1e-3);
+  // Rounding is not a curve.
+  if (hi - lo <= kFlat * std::max(std::abs(lo), std::abs(hi)))
+    hi = lo + (lo == 0 ? 1 : std::abs(lo) * 1e-3);
   const double x0 = points.front().first, x1 = std::max(points.back().first, x0 + 1e-300);
 
   Dots dots(curve.width, curve.height, curve.utf8);

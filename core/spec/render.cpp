@@ -45,12 +45,33 @@ struct Paint {
   }
 };
 
-// A line of source as shown: tabs and control characters take one place each.
-std::string printable(std::string line) {
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20u || c == 0x7f) c = ' ';
+// Bytes of the UTF-8 character at text[i], or 0 when there is none.
+size_t character_bytes(std::string_view text, size_t i) {
+  const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
+  const size_t length = byte(i) < 0x80u    ? 1
+                        : byte(i) >= 0xF0u ? 4
+                        : byte(i) >= 0xE0u ? 3
+                        : byte(i) >= 0xC2u ? 2
+                                           : 0;
+  if (length == 0 || byte(i) > 0xF4u || i + length > text.size()) return 0;
+  for (size_t k = 1; k < length; ++k) {
+    if ((byte(i + k) & 0xC0u) != 0x80u) return 0;
   }
-  return line;
+  return length;
+}
+
+// Text as shown: tabs and control characters are blanks and broken bytes question marks, so that no
+// data file can write to somebody's terminal.
+std::string printable(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = character_bytes(text, i);
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool control = byte < 0x20u || byte == 0x7fu;
+    out += length == 0 ? "?" : control ? " " : text.substr(i, length);
+    i += std::max<size_t>(length, 1);
+  }
+  return out;
 }
 
 class Frame {
@@ -64,12 +85,12 @@ class Frame {
 
   std::string draw() const {
     std::string out = paint_.alert(d_.severity, fmt::format("{}[{}]", name(), d_.code)) +
-                      paint_.bold(": " + d_.message) + "\n";
+                      paint_.bold(": " + printable(d_.message)) + "\n";
     if (has_place()) {
-      out += std::string(width_, ' ') + paint_.blue("--> ") + place() + "\n";
+      out += std::string(width_, ' ') + paint_.blue("--> ") + printable(place()) + "\n";
       if (d_.framed) out += lines();
     } else if (!d_.file.empty()) {
-      out += std::string(width_, ' ') + paint_.blue("--> ") + d_.file + "\n";
+      out += std::string(width_, ' ') + paint_.blue("--> ") + printable(d_.file) + "\n";
     }
     details(out, "expected", d_.expected);
     details(out, "found", d_.found);
@@ -133,7 +154,7 @@ class Frame {
   void details(std::string& out, const char* word, const std::vector<std::string>& texts) const {
     for (const std::string& text : texts) {
       out += std::string(width_ + 1, ' ') + paint_.blue("=") + " " +
-             paint_.bold(fmt::format("{}:", word)) + " " + text + "\n";
+             paint_.bold(fmt::format("{}:", word)) + " " + printable(text) + "\n";
     }
   }
 

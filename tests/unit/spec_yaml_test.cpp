@@ -134,3 +134,9 @@ TEST_CASE("positions of JSON count characters, also behind wider ones") {
   const std::string json = render_json(result.diagnostics[0], result.document->sources);
   CHECK(json.find("\"line\":3,\"col\":29,\"end_col\":30") != std::string::npos);
 }
+
+TEST_CASE("messages carry no control characters and no broken bytes to the terminal") {
+  assay::spec::Diagnostic d("E0304", "text \x1b[31m\xFFx\xC3\xA4");
+  d.found.emplace_back("a\tb\x01");
+  CHECK(render_text(d, {}, false) == "error[E0304]: text  [31m?x\xC3\xA4\n   = found: a b \n");
+}
