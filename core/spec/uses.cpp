@@ -37,6 +37,8 @@ void report_unknown(const Node& id,
     if (basename(refused.file) == fmt::format("{}-{}.so", kind, id.text)) {
       d.note.push_back(
           fmt::format("its module was refused: {} ({})", refused.message, refused.file));
+    } else if (refused.code == "E0405" || refused.code == "E0415") {
+      d.note.push_back(refused.message);  // a whole folder, which may hold it
     }
   }
   d.note.push_back(fmt::format(
