@@ -117,9 +117,9 @@ Expected<void> check_observed(const Data& x) {
         ASSAY_E_NON_FINITE, "",
         std::string("the data have ") + (nan ? "NaN" : "infinity") + " at an observed entry");
     error.place = place_of(x, bad.row, bad.col);
-    error.found.push_back(std::to_string(bad.count) + (bad.count == 1 ? " entry" : " entries") +
-                          " that are not finite; the first is " + format_shortest(bad.value) +
-                          " at " + error.place);
+    error.found.push_back(
+        std::to_string(bad.count) + (bad.count == 1 ? " entry that is" : " entries that are") +
+        " not finite; the first is " + format_shortest(bad.value) + " at " + error.place);
     error.help.push_back(nan ? "`missing: nan` takes NaN as unobserved; a mask hides single entries"
                              : "replace infinite entries, or hide them with a mask");
     return error;
