@@ -35,7 +35,7 @@ using Bytes = std::vector<unsigned char>;
 // A contiguous copy of a dense view's elements, with a view of it.
 Expected<assay::data::Data> copied(const assay_dense& view) {
   const int64_t item = assay::data::dtype_size(view.dtype);
-  if (item <= 0) return Error(ASSAY_E_ARGUMENT, "E0902", "`dtype` is not one of types.h");
+  if (item <= 0) return Error(ASSAY_E_ARGUMENT, "E0904", "`dtype` is not one of types.h");
   auto bytes = std::make_shared<Bytes>(static_cast<size_t>(view.rows * view.cols * item));
   const auto* from = static_cast<const unsigned char*>(view.data);
   auto* to = bytes->data();
@@ -61,7 +61,7 @@ Expected<assay::data::Data> copied(const assay_sparse& view) {
   const int64_t lines = view.layout == ASSAY_CSR ? view.rows : view.cols;
   const int64_t item = assay::data::dtype_size(view.dtype);
   const int64_t index = view.index_dtype == ASSAY_I32 ? 4 : 8;
-  if (item <= 0) return Error(ASSAY_E_ARGUMENT, "E0902", "`dtype` is not one of types.h");
+  if (item <= 0) return Error(ASSAY_E_ARGUMENT, "E0904", "`dtype` is not one of types.h");
   struct Parts {
     std::shared_ptr<Bytes> values, indices, indptr;
   };

@@ -40,7 +40,7 @@ int32_t fail(assay_error** out, Error error) noexcept {
   return status;
 }
 
-Error bad_argument(const char* what) { return Error(ASSAY_E_ARGUMENT, "E0902", what); }
+Error bad_argument(const char* what) { return Error(ASSAY_E_ARGUMENT, "E0904", what); }
 
 }  // namespace assay::api
 

@@ -47,7 +47,7 @@ Expected<spec::Experiment> parse(const char* text,
   if (!parsed.ok()) return error_of(parsed);
   const size_t trials = parsed.experiment->trials.size();
   if (trials != 1) {
-    return Error(ASSAY_E_SPEC, "E0117",
+    return Error(ASSAY_E_SPEC, "E0118",
                  "the spec makes " + std::to_string(trials) + " trials, and this call fits one")
         .at("matrix")
         .with_help("leave out `matrix`, `cases` and `repeats`, or use `assay run`");

@@ -59,7 +59,7 @@ int32_t walled(assay_error** error, Body&& body) noexcept {
     Expected<int32_t> status = body();
     return status ? *status : fail(error, std::move(status.error()));
   } catch (const std::bad_alloc&) {
-    return fail(error, Error(ASSAY_E_MEMORY, "E0901", "out of memory"));
+    return fail(error, Error(ASSAY_E_MEMORY, "E0902", "out of memory"));
   } catch (const std::exception& e) {
     return fail(error, Error(ASSAY_E_INTERNAL, "E0900", e.what()));
   } catch (...) {

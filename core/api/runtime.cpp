@@ -92,10 +92,10 @@ int32_t assay_runtime_allow_folder(assay_runtime* runtime,
     if (!runtime || !folder) return bad_argument("`runtime` or `folder` is NULL");
     struct stat info {};
     if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
-      return Error(ASSAY_E_NO_FILE, "E0301", std::string("there is no folder `") + folder + "`");
+      return Error(ASSAY_E_NO_FILE, "E0415", std::string("there is no folder `") + folder + "`");
     }
     if (info.st_mode & S_IWOTH) {
-      return Error(ASSAY_E_PLUGIN, "E0402",
+      return Error(ASSAY_E_PLUGIN, "E0405",
                    std::string("folder `") + folder + "` is writable by every user")
           .with_help("take the right away: `chmod o-w`");
     }

@@ -207,6 +207,9 @@ const std::vector<CodeText>& code_texts() {
       {"E0903", "the machine refused threads",
        "The limit on processes or threads of this user is reached. `threads: 1` runs without "
        "further ones."},
+      {"E0904", "an argument of the C API that cannot be",
+       "A NULL, a stride or an element type that a function of assay.h does not take. The program "
+       "that calls it has a fault."},
       {"W0118", "an exclusion that leaves nothing out",
        "An entry of `exclude` matches no combination. It is often a value that was changed in "
        "`matrix` and not in `exclude`."},

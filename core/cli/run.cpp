@@ -260,10 +260,6 @@ int run(const Tool& tool, const RunFlags& flags) {
   Progress progress(tool);
   const auto result = experiment::run(*parsed.experiment, registry, options, progress);
   if (!result) return tool.show(result.error(), parsed);
-  if (!flags.dry_run) {
-    if (const auto written = assay::report::write_results(*result); !written)
-      return tool.show(written.error(), parsed);
-  }
   show_failures(tool, parsed, *result);
   if (!flags.dry_run) {
     if (const auto written = report::write_results(*result); !written)

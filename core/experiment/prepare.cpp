@@ -117,7 +117,7 @@ class Transform {
       return {};
     }
     if (!ASSAY_HAS(table_, invert) || !table_->invert) {
-      return Error(ASSAY_E_COMBINATION, "E0207",
+      return Error(ASSAY_E_COMBINATION, "E0200",
                    fmt::format("transform `{}` has no inverse", use_.id))
           .with_help("multiply the model's `W` and `H` for values as transformed");
     }

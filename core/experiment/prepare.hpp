@@ -38,7 +38,7 @@ Expected<std::shared_ptr<const data::Data>> apply_learnt(const std::vector<Learn
                                                          std::shared_ptr<const data::Data> x,
                                                          const Runtime& runtime);
 
-// Undoes them, last first, on rows x cols numbers. A transform without an inverse is E0207.
+// Undoes them, last first, on rows x cols numbers. A transform without an inverse is E0200.
 Expected<void> undo_learnt(const std::vector<Learnt>& transforms,
                            double* x,
                            int64_t rows,

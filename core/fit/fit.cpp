@@ -145,7 +145,8 @@ class Loop {
   }
 
   Expected<void> step(bool due, TraceRow& row) {
-    const bool wants_loss = due && std::isnan(row.loss);
+    // The first step also shows whether this program brings a loss at all.
+    const bool wants_loss = due && (std::isnan(row.loss) || p_.iteration == 0);
     const Clock::time_point begin = Clock::now();
     auto result = step_->run(wants_loss);
     p_.seconds += seconds_since(begin);
@@ -157,7 +158,8 @@ class Loop {
     }
     ++p_.iteration;
     step_converged_ = result->converged;
-    if (wants_loss && result->has_loss) row.loss = result->loss;
+    if (wants_loss && !result->has_loss) p_.exact = true;
+    if (result->has_loss && std::isnan(row.loss)) row.loss = result->loss;
     if (result->has_objective) row.objective = result->objective;
     if (task_.on_step) task_.on_step(p_.iteration, p_.seconds);
     return {};

@@ -3,6 +3,7 @@
 #include "core/fit/method.hpp"
 
 #include "core/plugin/context.hpp"
+#include "core/plugin/guard.hpp"
 
 namespace assay::fit {
 namespace {
@@ -44,14 +45,19 @@ Expected<std::unique_ptr<Method>> Method::create(const Chosen& chosen,
 
   assay_ctx ctx;
   ctx.log = log;
-  const int32_t status = f.create(plugin::host(), &ctx, &problem, &method->self_);
+  const int32_t status = plugin::guarded(
+      &ctx, d.id, [&] { return f.create(plugin::host(), &ctx, &problem, &method->self_); });
   if (status < 0) return ctx.take_error(status, d.id);
   method->destroy_ = f.destroy;
   return method;
 }
 
 Method::~Method() {
-  if (destroy_ && self_) destroy_(self_);
+  if (!destroy_ || !self_) return;
+  (void)plugin::guarded(nullptr, chosen_.descriptor->id, [this] {
+    destroy_(self_);
+    return 0;
+  });
 }
 
 Expected<std::unique_ptr<graph::Plan>> Method::plan(int32_t purpose,
