@@ -122,6 +122,9 @@ void add_graph(CLI::App& app, Tool& tool) {
       ->type_name("N")
       ->capture_default_str();
   verb->add_flag("--dot", flags->dot, "DOT only, for Graphviz");
+  verb->add_option("--trace", flags->trace,
+                   "run a few steps and write when each node ran, as a Chrome trace")
+      ->type_name("FILE");
   add_common(*verb, tool);
 }
 

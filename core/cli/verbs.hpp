@@ -40,6 +40,7 @@ struct GraphFlags {
   std::vector<std::string> overrides;
   int64_t trial = 0;
   bool dot = false;
+  std::string trace;  // file for the times of a few steps
 };
 int graph(const Tool& tool, const GraphFlags& flags);
 

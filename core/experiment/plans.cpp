@@ -76,6 +76,36 @@ Expected<std::vector<PlanText>> plans(const spec::Experiment& experiment,
   return out;
 }
 
+Expected<std::string> trace_steps(const spec::Experiment& experiment,
+                                  int64_t trial,
+                                  int steps,
+                                  std::shared_ptr<plugin::Registry> registry) {
+  auto opened = open(experiment, trial, std::move(registry));
+  if (!opened) return std::move(opened.error());
+  Opened& o = **opened;
+  auto task =
+      make_task(experiment.trials[static_cast<size_t>(trial)], *o.data, *o.model, o.runtime);
+  if (!task) return std::move(task.error());
+  graph::PlanOptions options = o.runtime.plan_options();
+  options.timing = true;
+  std::string times;
+  const auto run = [&](const fit::Chosen& chosen, int32_t purpose, int count) -> Expected<void> {
+    auto method = fit::Method::create(chosen, *o.model, -1, nullptr);
+    if (!method) return std::move(method.error());
+    auto plan = (*method)->plan(purpose, *o.model, options);
+    if (!plan) return std::move(plan.error());
+    for (int i = 0; *plan && i < count; ++i) {
+      if (auto step = (*plan)->run(false); !step) return std::move(step.error());
+    }
+    if (*plan) times = (*plan)->chrome_trace();
+    return {};
+  };
+  if (task->init) ASSAY_TRY(run(*task->init, ASSAY_INIT, 1));
+  ASSAY_TRY(run(task->solver, ASSAY_PREPARE, 1));
+  ASSAY_TRY(run(task->solver, ASSAY_STEP, steps));
+  return times;
+}
+
 Expected<void> check_data(const spec::Experiment& experiment,
                           int64_t trial,
                           std::shared_ptr<plugin::Registry> registry) {

@@ -93,6 +93,13 @@ Expected<std::vector<PlanText>> plans(const spec::Experiment& experiment,
                                       int64_t trial,
                                       std::shared_ptr<plugin::Registry> registry);
 
+// Runs a few steps of a trial from its start and returns when each node ran on which thread, as
+// Chrome's trace format.
+Expected<std::string> trace_steps(const spec::Experiment& experiment,
+                                  int64_t trial,
+                                  int steps,
+                                  std::shared_ptr<plugin::Registry> registry);
+
 // Opens a trial's data and checks it against the model (`assay validate --data`): shapes, domains,
 // ranks.
 Expected<void> check_data(const spec::Experiment& experiment,
