@@ -237,6 +237,7 @@ static const char* errors_are_objects_and_outputs_untouched(void) {
   REQUIRE(assay_fit(r, kSpec, data, NULL, &model, &e) == ASSAY_E_NON_FINITE);
   assay_error_destroy(&e);
   REQUIRE(assay_fit(NULL, kSpec, data, NULL, &model, &e) == ASSAY_E_ARGUMENT && e != NULL);
+  REQUIRE(strcmp(assay_error_code(e), "E0904") == 0);
   assay_error_destroy(&e);
   REQUIRE(assay_error_status(NULL) == ASSAY_OK && assay_error_text(NULL)[0] == 0);
   REQUIRE(assay_model_load("/no/such/file.npz", &model, &e) < 0 && e != NULL);
