@@ -158,6 +158,12 @@ class Report {
     }
   }
 
+  // Whether every measured row has an objective.
+  static bool finite(const fit::Trace& trace) {
+    return std::all_of(trace.rows.begin(), trace.rows.end(),
+                       [](const fit::TraceRow& r) { return std::isfinite(r.objective); });
+  }
+
   static std::string reason(const TrialResult& t) {
     switch (t.stop) {
       case fit::Stop::kConverged:
@@ -171,7 +177,8 @@ class Report {
       case fit::Stop::kStalled:
         return "stalled (no new minimum for `stop.patience` measured rows)";
       case fit::Stop::kDiverged:
-        return "diverged (the objective rose for `stop.patience` measured rows)";
+        return finite(t.trace) ? "diverged (the objective rose for `stop.patience` measured rows)"
+                               : "diverged (the objective was not finite)";
       case fit::Stop::kInterrupted:
         return "interrupted";
       case fit::Stop::kNonFinite:
@@ -226,13 +233,29 @@ std::string next_line(const Tool& tool, const RunFlags& flags, const RunResult& 
   if (flags.dry_run) return "nothing was run; leave out `--dry-run` to run it";
   if (r.interrupted > 0) return fmt::format("go on with: {}", tool.command);
   if (failed != r.trials.end())
-    return fmt::format("after mending it: assay run {} --only failed{}", quoted(flags.spec),
-                       flags.folder.empty() ? "" : " -o " + quoted(flags.folder));
+    return fmt::format("after mending it: {}{}", tool.command,
+                       flags.only.empty() ? " --only failed" : "");
   if (good == r.trials.end()) return "nothing was run";
   if (r.trials.size() > 1)
     return fmt::format("next: {}/results.csv has every number; assay explain {} --trial {}",
                        r.folder, quoted(r.folder), good->id.substr(0, 8));
   return fmt::format("next: assay transform {}/model.npz NEW_DATA", quoted(good->folder));
+}
+
+// Why nothing was run.
+std::string idle_line(const RunFlags& flags, const RunResult& r) {
+  if (flags.only.empty()) {
+    const std::string what =
+        r.kept == 1 ? fmt::format("the trial of {} is finished", r.folder)
+                    : fmt::format("all {} trials of {} are finished", r.kept, r.folder);
+    return fmt::format("nothing to do: {}; `--rerun ID` runs one again", what);
+  }
+  const auto pending = std::count_if(r.trials.begin(), r.trials.end(), [](const TrialResult& t) {
+    return t.status == Status::kPending;
+  });
+  if (pending == 0) return fmt::format("nothing failed in {}", r.folder);
+  return fmt::format("nothing failed in {}; {} trial{} not run yet: leave out `--only failed`",
+                     r.folder, pending, pending == 1 ? " is" : "s are");
 }
 
 void show_failures(const Tool& tool, const spec::ParseResult& parsed, const RunResult& r) {
@@ -275,11 +298,7 @@ int run(const Tool& tool, const RunFlags& flags) {
   } else {
     report.text();
   }
-  if (result->nothing_to_do && !flags.dry_run) {
-    tool.out(fmt::format(
-        "\nnothing to do: all {} trials of {} are finished; `--rerun ID` runs one again\n",
-        result->kept, result->folder));
-  }
+  if (result->nothing_to_do && !flags.dry_run) tool.out("\n" + idle_line(flags, *result) + "\n");
   tool.out((flags.dry_run ? "" : "\n") + next_line(tool, flags, *result) + "\n");
   return exit_code(*result);
 }

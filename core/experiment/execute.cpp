@@ -3,6 +3,9 @@
 #include "core/experiment/execute.hpp"
 
 #include <fstream>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "core/experiment/files.hpp"
@@ -15,10 +18,17 @@
 namespace assay::experiment {
 namespace {
 
-// log.txt of a trial, and the observer.
+// log.txt of a trial, and the observer. A remark that several plans of the trial make is told once.
 plugin::LogSink log_into(const std::string& folder, Observer& observer) {
-  return [path = folder + "/log.txt", &observer](int32_t level, const std::string& text) {
+  struct Told {
+    std::mutex mutex;  // plugins may log from every thread
+    std::set<std::string> remarks;
+  };
+  return [path = folder + "/log.txt", told = std::make_shared<Told>(), &observer](
+             int32_t level, const std::string& text) {
     static constexpr const char* kLevels[] = {"debug", "info", "warning"};
+    const std::lock_guard<std::mutex> lock(told->mutex);
+    if (level == ASSAY_LOG_INFO && !told->remarks.insert(text).second) return;
     std::ofstream(path, std::ios::app)
         << kLevels[level < 0 || level > 2 ? 2 : level] << ": " << text << '\n';
     observer.log(level, text);
@@ -63,7 +73,7 @@ class Execution {
     take(std::move(*fitted));
     ASSAY_TRY(write_trace(result_.folder, result_.trace));
     if (result_.status == Status::kInterrupted) return write_status(result_.folder, result_);
-    ASSAY_TRY(write_results());
+    ASSAY_TRY(write_outputs());
     ASSAY_TRY(write_status(result_.folder, result_));
     if (!rule_.keep) remove_file(checkpoint_path());
     return {};
@@ -123,7 +133,7 @@ class Execution {
     fitted_ = std::move(fitted);
   }
 
-  Expected<void> write_results() {
+  Expected<void> write_outputs() {
     const SavedModel saved = save(trial_, result_.id, *model_, data_, fitted_, *runtime_.registry);
     ASSAY_TRY(write_model(result_.folder + "/model.npz", saved));
     observer_.file_written(result_.folder + "/model.npz");

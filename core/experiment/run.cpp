@@ -161,7 +161,15 @@ class Run {
     t.seconds = 0;
   }
 
-  // Trials of one data, split, loss and rank are checked once.
+  // A fixed factor's file and what it has to obey.
+  static std::string fixed_text(const spec::FactorSpec& factor) {
+    if (factor.fixed.empty()) return "";
+    std::string text = factor.fixed;
+    if (factor.constraint) text += " " + to_json(*factor.constraint).dump();
+    return text;
+  }
+
+  // Trials of one data, split, loss, rank and fixed factors are checked once.
   Expected<void> check() {
     std::set<std::string> done;
     for (size_t i = 0; i < experiment_.trials.size(); ++i) {
@@ -171,8 +179,9 @@ class Run {
       auto data = session_.prepare(trial);
       if (!data) return std::move(data.error());
       const std::string key =
-          fmt::format("{}\n{}\n{}", static_cast<const void*>(data->get()),
-                      to_json(trial.model.loss).dump(), fmt::join(trial.model.rank, " "));
+          fmt::format("{}\n{}\n{}\n{}\n{}", static_cast<const void*>(data->get()),
+                      to_json(trial.model.loss).dump(), fmt::join(trial.model.rank, " "),
+                      fixed_text(trial.model.W), fixed_text(trial.model.H));
       if (!done.insert(key).second) continue;
       ASSAY_TRY(check_rank(trial, *(*data)->train));
       auto model = make_model(trial, **data, runtime_);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -63,8 +64,32 @@ Expected<std::shared_ptr<plugin::PenaltySet>> make_penalties(const spec::FactorS
   return plugin::PenaltySet::create(items);
 }
 
+// Row and column as users see them, from 1.
+std::string place_in(const data::Matrix& m, size_t at) {
+  const auto cols = static_cast<size_t>(m.cols);
+  return fmt::format("row {}, column {}", at / cols + 1, at % cols + 1);
+}
+
+// A fixed factor stays as it is, so it must be usable as it is.
+Expected<void> check_fixed(const data::Matrix& m, const std::string& path, bool nonneg) {
+  for (size_t at = 0; at < m.values.size(); ++at) {
+    const double value = m.values[at];
+    if (std::isfinite(value) && !(nonneg && value < 0)) continue;
+    Error e(ASSAY_E_DOMAIN, "E0310", "the fixed factor has a negative entry, but is `nonneg`");
+    if (!std::isfinite(value))
+      e = Error(ASSAY_E_NON_FINITE, "E0305", "the fixed factor has an entry that is not finite");
+    e.file = path;
+    e.found.push_back(fmt::format("{} at {}", format_shortest(value), place_in(m, at)));
+    e.help.push_back(std::isfinite(value) ? "mend the file, or leave the factor's `constraint` out"
+                                          : "mend the file");
+    e.note.push_back("nothing was clipped and nothing was run");
+    return e;
+  }
+  return {};
+}
+
 // Values of a fixed factor, given as users see it: W n x k, H k x d.
-Expected<void> load_fixed(const std::string& path, int side, graph::Buffer& buffer) {
+Expected<void> load_fixed(const std::string& path, int side, bool nonneg, graph::Buffer& buffer) {
   auto m = plugin::load_matrix(path);
   if (!m) return std::move(m.error());
   const bool turned = side == 1;
@@ -77,6 +102,7 @@ Expected<void> load_fixed(const std::string& path, int side, graph::Buffer& buff
     e.file = path;
     return e;
   }
+  ASSAY_TRY(check_fixed(*m, path, nonneg));
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t a = 0; a < cols; ++a) {
       buffer.set(i, a, m->values[static_cast<size_t>(turned ? a * rows + i : i * cols + a)]);
@@ -112,9 +138,9 @@ Expected<void> check_rank(const spec::Trial& trial, const data::Data& x) {
   const int64_t k = trial.model.rank.empty() ? 0 : trial.model.rank[0];
   const int64_t most = std::min(x.rows, x.cols);
   if (k >= 1 && k <= most) return {};
-  return Error(
-             ASSAY_E_SHAPE, "E0311",
-             fmt::format("rank {} does not fit data of {} rows and {} columns", k, x.rows, x.cols))
+  return Error(ASSAY_E_SHAPE, "E0311",
+               fmt::format("rank {} does not fit data of {} row{} and {} column{}", k, x.rows,
+                           x.rows == 1 ? "" : "s", x.cols, x.cols == 1 ? "" : "s"))
       .at("model.rank")
       .with_help(fmt::format("a rank from 1 to {}", most));
 }
@@ -151,7 +177,11 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
     model->factor[side] = graph::Buffer::make(
         model->compute, side == 0 ? data.train->rows : data.train->cols, trial.model.rank[0]);
     if (factor.fixed.empty()) continue;
-    ASSAY_TRY(load_fixed(factor.fixed, side, model->factor[side]));
+    if (auto done =
+            load_fixed(factor.fixed, side, model->penalties[side]->nonneg(), model->factor[side]);
+        !done) {
+      return std::move(done.error()).at(fmt::format("model.{}.fixed", side == 0 ? "W" : "H"));
+    }
     model->frozen[side] = true;
   }
   return model;

@@ -199,6 +199,11 @@ void build_side(assay_builder* b, int32_t side, bool split) {
   b->report(b, ("denominator_" + s).c_str(), d2);
 }
 
+Expected<double> finite(double loss) {
+  if (!std::isfinite(loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
+  return loss;
+}
+
 int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
   build_loss(b);
   for (int32_t side = 0; side < 2; ++side) {
@@ -248,7 +253,7 @@ Expected<double> Certificate::loss() {
   if (!body_->loss) ASSAY_TRY(body_->make(body_->loss, false));
   auto step = body_->loss->run(false);
   if (!step) return std::move(step.error());
-  return step->reports["loss"];
+  return finite(step->reports["loss"]);
 }
 
 Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
@@ -257,7 +262,9 @@ Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
   if (!step) return std::move(step.error());
   auto& reports = step->reports;
   Evaluation e;
-  e.loss = reports["loss"];
+  auto loss = finite(reports["loss"]);
+  if (!loss) return std::move(loss.error());
+  e.loss = *loss;
   for (size_t side = 0; side < 2; ++side) {
     if (body_->model->frozen[side]) continue;
     const std::string s = kSide[side];
@@ -266,7 +273,8 @@ Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
         body_->split ? std::sqrt(reports["numerator_" + s]) + std::sqrt(reports["denominator_" + s])
                      : start[side];
     e.gradient[side] = p;
-    e.kkt = std::max(e.kkt, p == 0 ? 0 : p / scale);
+    const double residual = p == 0 ? 0 : p / scale;
+    if (std::isnan(residual) || residual > e.kkt) e.kkt = residual;  // NaN stays
   }
   return e;
 }

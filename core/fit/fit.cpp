@@ -39,6 +39,7 @@ class Loop {
 
   Expected<Result> run() {
     ASSAY_TRY(start());
+    if (stop_ == Stop::kNone) ASSAY_TRY(first_gradient());
     while (stop_ == Stop::kNone) {
       if (cancelled()) {
         stop_ = Stop::kInterrupted;
@@ -47,6 +48,7 @@ class Loop {
       TraceRow row;
       const bool due = measure_due();
       if (due) ASSAY_TRY(measure_entering(row));
+      if (stop_ == Stop::kNonFinite) break;
       ASSAY_TRY(step(due, row));
       if (stop_ == Stop::kNonFinite) break;
       if (due) test(row);
@@ -74,7 +76,7 @@ class Loop {
     auto solver = Method::create(task_.solver, model_, -1, options_.log);
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
-    if (!task_.resume) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
     auto plan = solver_->plan(ASSAY_STEP, model_, options_);
     if (!plan) return std::move(plan.error());
     if (!*plan) {
@@ -85,12 +87,24 @@ class Loop {
     auto measurer = Measurer::create(model_, task_.heldout, task_.metrics, options_);
     if (!measurer) return std::move(measurer.error());
     measurer_ = std::move(*measurer);
-    if (!certificate_->split() && !task_.resume) {
-      auto e = certificate_->evaluate({1, 1, 1});
-      if (!e) return std::move(e.error());
-      p_.gradient = e->gradient;
-    }
     last_save_ = Clock::now();
+    return {};
+  }
+
+  // What the residual is relative to where the loss has no split.
+  Expected<void> first_gradient() {
+    if (certificate_->split() || task_.resume) return {};
+    auto e = certificate_->evaluate({1, 1, 1});
+    if (!e) return not_finite(std::move(e.error()));
+    p_.gradient = e->gradient;
+    return {};
+  }
+
+  // Numerical trouble ends the fit, with the factors as they are; other errors are the fit's.
+  Expected<void> not_finite(Error error) {
+    if (!is_numeric(error)) return error;
+    if (!numeric_) numeric_ = std::move(error);
+    if (stop_ != Stop::kInterrupted) stop_ = Stop::kNonFinite;
     return {};
   }
 
@@ -99,7 +113,7 @@ class Loop {
     if (!plan) return std::move(plan.error());
     if (!*plan) return {};
     auto result = (*plan)->run(false);
-    if (!result) return std::move(result.error());
+    if (!result) return not_finite(std::move(result.error()));
     return {};
   }
 
@@ -123,12 +137,12 @@ class Loop {
     row.seconds = p_.seconds;
     if (task_.stop.kkt_tol > 0) {
       auto e = certificate_->evaluate(p_.gradient);
-      if (!e) return std::move(e.error());
+      if (!e) return not_finite(std::move(e.error()));
       row.loss = e->loss;
       row.kkt = e->kkt;
     } else if (p_.exact || p_.iteration == 0) {
       auto loss = certificate_->loss();
-      if (!loss) return std::move(loss.error());
+      if (!loss) return not_finite(std::move(loss.error()));
       row.loss = *loss;
     }
     return measure_factors(row);
@@ -150,12 +164,7 @@ class Loop {
     const Clock::time_point begin = Clock::now();
     auto result = step_->run(wants_loss);
     p_.seconds += seconds_since(begin);
-    if (!result) {
-      if (!is_numeric(result.error())) return std::move(result.error());
-      numeric_ = std::move(result.error());
-      stop_ = Stop::kNonFinite;
-      return {};
-    }
+    if (!result) return not_finite(std::move(result.error()));
     ++p_.iteration;
     step_converged_ = result->converged;
     if (wants_loss && !result->has_loss) p_.exact = true;
@@ -205,8 +214,23 @@ class Loop {
     return run_once(*solver_, ASSAY_FINISH);
   }
 
-  Expected<Result> certify() {
+  // Where the norms of the gradients overflow the loss alone may still be a number.
+  Expected<Evaluation> evaluate_end() {
     auto e = certificate_->evaluate(p_.gradient);
+    if (e) return e;
+    ASSAY_TRY(not_finite(std::move(e.error())));
+    Evaluation rest{kNotMeasured, kNotMeasured, {kNotMeasured, kNotMeasured, kNotMeasured}};
+    auto loss = certificate_->loss();
+    if (loss) {
+      rest.loss = *loss;
+    } else if (!is_numeric(loss.error())) {
+      return std::move(loss.error());
+    }
+    return rest;
+  }
+
+  Expected<Result> certify() {
+    auto e = evaluate_end();
     if (!e) return std::move(e.error());
     TraceRow row;
     row.iteration = p_.iteration;

@@ -3,6 +3,7 @@
 #include "core/fit/measure.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/fit/trace.hpp"
@@ -100,11 +101,16 @@ Expected<std::vector<double>> Measurer::measure() {
     double value = kNotMeasured;
     if (column.plan) {
       auto step = column.plan->run(false);
-      if (!step) return std::move(step.error());
-      if (!step->reports.empty()) value = step->reports.begin()->second;
-      if (step->has_objective) value = step->objective;
+      if (step) {
+        if (!step->reports.empty()) value = step->reports.begin()->second;
+        if (step->has_objective) value = step->objective;
+      } else if (step.error().status != ASSAY_E_NUMERIC &&
+                 step.error().status != ASSAY_E_SINGULAR) {
+        return std::move(step.error());
+      }
     }
-    values.push_back(value);
+    // What overflows has no value here; the fit itself may be well.
+    values.push_back(std::isfinite(value) ? value : kNotMeasured);
   }
   return values;
 }

@@ -117,12 +117,14 @@ class DataReader {
   void read_reader(const plugin::Descriptor& d,
                    const std::vector<std::string>& options,
                    const Section& data) {
-    std::vector<std::string> others = names_below("data");
     const auto theirs = [&](const std::string& key) {
       return std::find(options.begin(), options.end(), key) != options.end();
     };
-    others.erase(std::remove_if(others.begin(), others.end(), theirs), others.end());
     Node node = *data.map();
+    // Known or not, other keys have been seen to with the section.
+    std::vector<std::string> others;
+    for (const Entry& e : node.entries)
+      if (!theirs(e.key) && e.key != "label") others.push_back(e.key);
     if (!node.find("use")) {
       Node id;
       id.kind = Node::Kind::kScalar;

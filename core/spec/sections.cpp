@@ -65,7 +65,8 @@ Section::Section(const Node& root,
   }
   map_ = node;
   std::vector<std::string> known = names_below(path);
-  known.insert(known.end(), more.begin(), more.end());
+  for (const std::string& key : more)
+    if (std::find(known.begin(), known.end(), key) == known.end()) known.push_back(key);
   check_keys(*node, path, known, context.out);
   for (const Entry& e : node->entries) {
     const Key* key = find_key(this->path(e.key));

@@ -123,3 +123,73 @@ TEST_CASE("a solver may report that its method has ended") {
   CHECK(r->stop == Stop::kConverged);
   CHECK(r->iterations == 5);
 }
+
+namespace {
+
+// Stopped for overflow, with a model: factors are finite, and what is not a number is left out.
+void check_overflow(Fixture& f) {
+  const fit::Result r = f.run();
+  CHECK(r.stop == Stop::kNonFinite);
+  CHECK(r.numeric.has_value());
+  REQUIRE_FALSE(r.trace.rows.empty());
+  CHECK_FALSE(std::isinf(r.trace.rows.back().kkt));
+  for (int side = 0; side < 2; ++side) {
+    for (double v : f.factor(side)) REQUIRE(std::isfinite(v));
+  }
+}
+
+Problem scaled(double by) {
+  Problem p = random_problem();
+  for (double& v : p.x) v *= by;
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("overflow in the certificate: non_finite, with the objective and without the residual") {
+  const Problem p = scaled(1e150);
+  spec::Trial trial = mu_trial("squared", p.k);
+  trial.stop.max_iter = 5;
+  Fixture f(dense(p), trial);
+  check_overflow(f);
+  auto again = fit::fit(f.task);
+  REQUIRE(again.ok());
+  CHECK(std::isfinite(again->trace.rows.back().objective));
+  CHECK(std::isnan(again->trace.rows.back().kkt));
+}
+
+TEST_CASE("overflow in the first evaluation: non_finite before any step, the start is kept") {
+  const Problem p = scaled(1e200);
+  Fixture f(dense(p), mu_trial("squared", p.k));
+  check_overflow(f);
+  auto again = fit::fit(f.task);
+  REQUIRE(again.ok());
+  CHECK(again->iterations == 0);
+  CHECK(std::isnan(again->trace.rows.back().objective));
+}
+
+TEST_CASE("kl of entries of 1e200 ends with finite factors, whatever can be said of them") {
+  const Problem p = scaled(1e200);
+  spec::Trial trial = mu_trial("kl", p.k);
+  trial.stop.max_iter = 5;
+  Fixture f(dense(p), trial);
+  const fit::Result r = f.run();
+  CHECK((r.stop == Stop::kNonFinite) == std::isnan(r.trace.rows.back().kkt));
+  for (double v : f.factor(0)) REQUIRE(std::isfinite(v));
+}
+
+TEST_CASE("a fit with both factors fixed has a loss on every row and does not diverge") {
+  const Problem p = random_problem();
+  spec::Trial trial = mu_trial("squared", p.k);
+  trial.init = {};
+  Fixture f(dense(p), trial);
+  for (int side = 0; side < 2; ++side) {
+    graph::Buffer& b = f.model->factor[side];
+    for (int64_t i = 0; i < b.rows; ++i)
+      for (int64_t a = 0; a < b.width; ++a) b.set(i, a, 0.5);
+    f.model->frozen[side] = true;
+  }
+  const fit::Result r = f.run();
+  CHECK(r.stop == Stop::kMaxIter);
+  for (const fit::TraceRow& row : r.trace.rows) CHECK(std::isfinite(row.objective));
+}
