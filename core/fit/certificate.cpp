@@ -14,8 +14,8 @@
 namespace assay::fit {
 namespace {
 
-// Entries no larger than this count as at a border at 0: multiplicative updates approach it and
-// never arrive.
+// Entries no larger than this share of a typical one, sqrt(mean of |X| / k), count as at a border
+// at 0: multiplicative updates approach it and never arrive. Relative, so that units do not matter.
 constexpr double kBorder = 1e-15;
 
 constexpr const char* kSide[] = {"w", "h", "s"};
@@ -38,8 +38,8 @@ bool model_splits(const graph::Model& model) {
   return model.loss->has_mu_split();
 }
 
-double projected(double f, double g, double lower, double upper) {
-  if (f <= lower + (lower == 0 ? kBorder : 0)) g = std::min(g, 0.0);
+double projected(double f, double g, double lower, double upper, double border) {
+  if (f <= lower + (lower == 0 ? border : 0)) g = std::min(g, 0.0);
   if (f >= upper) g = std::max(g, 0.0);
   return g;
 }
@@ -78,7 +78,7 @@ int32_t find_bounds(const assay_block* b, const assay_view& F, Bounds& out) {
 }
 
 // {F, N, D, ADD pg, ADD num, ADD den}
-int32_t add_split(void*, const assay_block* b) {
+int32_t add_split(void* border, const assay_block* b) {
   const assay_view &F = b->arg[0], &N = b->arg[1], &D = b->arg[2];
   assay_view num = N, den = D;
   if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
@@ -92,7 +92,8 @@ int32_t add_split(void*, const assay_block* b) {
   for (int64_t i = 0; i < F.rows; ++i) {
     for (int64_t a = 0; a < F.cols; ++a) {
       const double n = cell(N, i, a), d = cell(D, i, a);
-      const double p = projected(cell(F, i, a), d - n, bounds.lower[a], bounds.upper[a]);
+      const double p = projected(cell(F, i, a), d - n, bounds.lower[a], bounds.upper[a],
+                                 *static_cast<const double*>(border));
       pg += p * p;
       n2 += n * n;
       d2 += d * d;
@@ -105,7 +106,7 @@ int32_t add_split(void*, const assay_block* b) {
 }
 
 // {F, G, ADD pg}
-int32_t add_gradient(void*, const assay_block* b) {
+int32_t add_gradient(void* border, const assay_block* b) {
   const assay_view &F = b->arg[0], &G = b->arg[1];
   assay_view grad = G;
   if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
@@ -118,7 +119,8 @@ int32_t add_gradient(void*, const assay_block* b) {
   double pg = 0;
   for (int64_t i = 0; i < F.rows; ++i) {
     for (int64_t a = 0; a < F.cols; ++a) {
-      const double p = projected(cell(F, i, a), cell(G, i, a), bounds.lower[a], bounds.upper[a]);
+      const double p = projected(cell(F, i, a), cell(G, i, a), bounds.lower[a], bounds.upper[a],
+                                 *static_cast<const double*>(border));
       pg += p * p;
     }
   }
@@ -218,11 +220,12 @@ struct Certificate::Body {
   graph::Model* model = nullptr;
   graph::PlanOptions options;
   bool split = false;
+  double border = kBorder;                  // what the program's functions are given
   std::unique_ptr<graph::Plan> loss, full;  // each made when first asked for
 
   Expected<void> make(std::unique_ptr<graph::Plan>& plan, bool everything) {
     auto program =
-        graph::Program::build(*model, "certificate", this, [this, everything](assay_builder* b) {
+        graph::Program::build(*model, "certificate", &border, [this, everything](assay_builder* b) {
           return everything ? build_full(b, *model, split) : build_loss(b);
         });
     if (!program) return std::move(program.error());
@@ -244,6 +247,10 @@ Expected<std::unique_ptr<Certificate>> Certificate::create(graph::Model& model,
   c->body_->options.compute = ASSAY_F64;
   c->body_->options.cancel = nullptr;
   c->body_->split = model_splits(model);
+  const double mean =
+      model.facts.observed > 0 ? std::abs(model.facts.sum) / model.facts.observed : 0;
+  const auto k = static_cast<double>(std::max<int64_t>(1, model.factor[0].width));
+  c->body_->border = kBorder * std::sqrt(mean / k);
   return c;
 }
 

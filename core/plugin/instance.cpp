@@ -42,7 +42,7 @@ walled_split(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T* n
 // that x / m and its square stay finite.
 template <class T>
 T closed_lo(double lo, bool open) {
-  constexpr double kGap = sizeof(T) == 8 ? 0x1p-100 : 0x1p-40;
+  constexpr double kGap = sizeof(T) == 8 ? 0x1p-500 : 0x1p-60;
   if (!std::isfinite(lo)) return -std::numeric_limits<T>::max();
   if (!open) return static_cast<T>(lo);
   return static_cast<T>(lo + std::max(kGap, std::abs(lo) * 4 * std::numeric_limits<T>::epsilon()));

@@ -209,7 +209,8 @@ class Nndsvd {
   }
 
   void write(const Block& b) const {
-    constexpr double kSmallest = 1e-6;  // below it an entry is a zero of the SVD's rounding
+    // Below this share of a typical entry, one is a zero of the SVD's rounding.
+    const double smallest = 1e-6 * std::sqrt(std::abs(mean_) / static_cast<double>(k_));
     const Matrix v = b.matrix(0), scale = b.matrix(1), F = b.matrix(2);
     const auto uniform = b.call().scratch<double>(k_);
     for (int64_t i = 0; i < F.rows(); ++i) {
@@ -220,7 +221,7 @@ class Nndsvd {
         const double sign = scale(0, a),
                      part = sign == 0 ? std::abs(v(i, a)) : std::max(sign * v(i, a), 0.0);
         const double f = scale(1, a) * part;
-        F(i, a) = f >= kSmallest ? f : filled(uniform[static_cast<size_t>(a)]);
+        F(i, a) = f >= smallest ? f : filled(uniform[static_cast<size_t>(a)]);
       }
     }
   }

@@ -2,8 +2,12 @@
 /* Multiplicative updates: minimise sum l(x, (W H')) + penalties over W, H >= 0.
      F <- F * ((N + n_pen) / (D + d_pen))^e,  N = num(X, W H') O,  D = den(X, W H') O
    for F = W (O = H), then F = H (O = W). Cost per step 4ndk (squared) to 12ndk; monotone for the
-   exponent e of the loss. Lee and Seung 2001, eq. 4-5; Fevotte and Idier 2011 for beta. */
+   exponent e of the loss. Entries stay above a floor that is relative to sqrt(mean |X| / k), so
+   that X in other units takes the same steps. Lee and Seung 2001, eq. 4-5; Fevotte and Idier 2011.
+ */
 #include <assay/plugin.h>
+#include <float.h>
+#include <math.h>
 
 typedef struct {
   const assay_host* host;
@@ -12,11 +16,9 @@ typedef struct {
   double exponent, floor; /* of the ratio; smallest value of an entry */
 } mu;
 
-ASSAY_SIMD static void divide(int64_t n,
-                              double* restrict N,
-                              const double* restrict D,
-                              double floor) {
-  for (int64_t j = 0; j < n; j++) N[j] /= D[j] + floor;
+/* 0 / 0 is 0: an entry that nothing speaks for goes to the floor. */
+ASSAY_SIMD static void divide(int64_t n, double* restrict N, const double* restrict D) {
+  for (int64_t j = 0; j < n; j++) N[j] /= D[j] > DBL_MIN ? D[j] : DBL_MIN;
 }
 ASSAY_SIMD static void scale(int64_t n,
                              const double* restrict r,
@@ -40,7 +42,7 @@ static int32_t update(const mu* s, const assay_block* b, int32_t side) {
   for (int64_t i = 0; i < runs; i++) {
     double* f = (double*)F->data + i * F->stride;
     double* r = (double*)N.data + i * N.stride;
-    divide(length, r, (const double*)D.data + i * D.stride, s->floor);
+    divide(length, r, (const double*)D.data + i * D.stride);
     if (s->exponent != 1.0) s->math->pow(length, r, s->exponent, r);
     scale(length, r, s->floor, f);
   }
@@ -56,7 +58,8 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->math = host->service("assay.math/1");
   s->penalties = host->service("assay.penalty/1");
   s->exponent = p->loss->mu_exponent;
-  s->floor = host->option_number(p->options, "floor");
+  const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
+  s->floor = host->option_number(p->options, "floor") * sqrt(mean / (double)p->k[0]);
   *self = s;
   return ASSAY_OK;
 }
@@ -81,8 +84,8 @@ static void destroy(void* self) {
 }
 
 static const assay_option options[] = {
-    {"floor", "smallest value of a factor's entry", ASSAY_OPT_FLOAT, ASSAY_OPT_HI_OPEN, 1e-16, 0, 1,
-     NULL, NULL},
+    {"floor", "smallest value of a factor's entry, as a share of sqrt(mean of X / rank)",
+     ASSAY_OPT_FLOAT, ASSAY_OPT_HI_OPEN, 1e-16, 0, 1, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_solver vtable = {
     sizeof vtable,
