@@ -25,8 +25,8 @@ int report(const Tool& tool, const Expected<experiment::Applied>& done, bool fit
   }
   tool.out(fmt::format("wrote {}: {} x {}", done->file, done->rows, done->cols));
   if (fitted)
-    tool.out(fmt::format(", {} after {} steps, F {:.6g}", fit::stop_name(done->stop),
-                         done->iterations, done->objective));
+    tool.out(fmt::format(", {} after {} step{}, F {:.6g}", fit::stop_name(done->stop),
+                         done->iterations, done->iterations == 1 ? "" : "s", done->objective));
   tool.out("\n");
   return caught_signal() != 0 ? 128 + caught_signal() : kOk;
 }

@@ -106,7 +106,8 @@ void Progress::trial_done(const experiment::TrialResult& trial) {
   if (trial.stop != fit::Stop::kNone) {
     const std::string stop = fit::stop_name(trial.stop);
     if (stop != experiment::status_name(trial.status)) text += ", " + stop;
-    text += fmt::format(" after {} steps, {}", trial.iterations, time_text(trial.seconds));
+    text += fmt::format(" after {} step{}, {}", trial.iterations, trial.iterations == 1 ? "" : "s",
+                        time_text(trial.seconds));
   }
   line(text);
 }

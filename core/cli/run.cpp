@@ -207,7 +207,7 @@ class Report {
       c.y.push_back(r.objective);
     }
     c.title = fmt::format("\nF of {}", shown->label);
-    c.x_name = "steps";
+    c.x_name = c.x.back() == 1 ? "step" : "steps";
     c.width = std::clamp(tool_.width - 16, 20, 72);
     c.utf8 = tool_.utf8;
     tool_.out(draw(c));

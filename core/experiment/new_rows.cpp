@@ -49,7 +49,8 @@ Expected<void> check_columns(const data::Data& x, const SavedModel& saved) {
   const int64_t d = saved.find("H")->cols;
   if (x.cols == d) return {};
   Error e(ASSAY_E_SHAPE, "E0307",
-          fmt::format("the data have {} columns and the model was fitted on {}", x.cols, d));
+          fmt::format("the data have {} column{} and the model was fitted on {}", x.cols,
+                      x.cols == 1 ? "" : "s", d));
   e.help.push_back("give data with the columns of the training data, without labels");
   return e;
 }
