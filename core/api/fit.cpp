@@ -154,7 +154,13 @@ Expected<int32_t> transform(experiment::Runtime runtime,
                  "`out` must have the rows of the data and " + std::to_string(k) + " columns");
   }
   if (cancel) runtime.cancel = &cancel->flag;
-  auto rows = experiment::transform_rows(model.saved, data.x, runtime);
+  auto trial = experiment::trial_of(model.saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  experiment::Session session(runtime);
+  session.give(data.x);
+  auto x = experiment::load_rows(model.saved, *trial, session);
+  if (!x) return std::move(x.error());
+  auto rows = experiment::transform_rows(model.saved, *x, runtime);
   if (!rows) return std::move(rows.error());
   const assay::graph::Buffer W = experiment::storage_view(rows->W, 0);
   for (int64_t i = 0; i < out.rows; ++i) {

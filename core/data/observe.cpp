@@ -94,14 +94,18 @@ Error wrong_shape(const char* what, const Matrix& m, const std::string& expected
       .with_expected(expected);
 }
 
+Error wrong_number(const Matrix& m, size_t p, const char* message) {
+  Error error(ASSAY_E_DATA, "", message);
+  error.found.push_back(format_shortest(m.values[p]));
+  error.place = "row " + std::to_string(static_cast<int64_t>(p) / m.cols + 1) + ", column " +
+                std::to_string(static_cast<int64_t>(p) % m.cols + 1);
+  return error;
+}
+
 Expected<void> check_weights(const Matrix& m) {
   for (size_t p = 0; p < m.values.size(); ++p) {
     if (m.values[p] >= 0 && std::isfinite(m.values[p])) continue;
-    Error error(ASSAY_E_DATA, "", "weights must be finite and not negative");
-    error.found.push_back(format_shortest(m.values[p]));
-    error.place = "row " + std::to_string(static_cast<int64_t>(p) / m.cols + 1) + ", column " +
-                  std::to_string(static_cast<int64_t>(p) % m.cols + 1);
-    return error;
+    return wrong_number(m, p, "weights must be finite and not negative");
   }
   return {};
 }
@@ -188,6 +192,10 @@ Expected<Data> apply_mask(const Data& x, const Matrix& mask) {
   if (mask.rows != x.rows || mask.cols != x.cols)
     return wrong_shape("entries of the mask", mask,
                        std::to_string(x.rows) + " x " + std::to_string(x.cols));
+  for (size_t p = 0; p < mask.values.size(); ++p) {
+    if (!std::isfinite(mask.values[p]))
+      return wrong_number(mask, p, "entries of a mask must be finite: 0 hides, any other keeps");
+  }
   return hide(x, [&](int64_t i, uint64_t* words) {
     for (int64_t j = 0; j < x.cols; ++j)
       if (mask.values[static_cast<size_t>(i * x.cols + j)] == 0) set_bit(words, j);

@@ -29,7 +29,8 @@ Expected<Data> hide(const Data& x, const HideRow& hidden, int64_t max_inserted =
 // Hides the NaN entries (`missing: nan`).
 Expected<Data> hide_nan(const Data& x);
 
-// Hides the entries where the mask is 0. E0307 when shapes differ.
+// Hides the entries where the mask is 0. E0307 when shapes differ, E0300 for entries that are not
+// finite.
 Expected<Data> apply_mask(const Data& x, const Matrix& mask);
 
 // Weights of entries (0 hides), rows and columns: finite and >= 0, shapes as X asks (E0307, E0300).

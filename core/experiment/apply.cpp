@@ -149,7 +149,7 @@ Expected<Applied> transform(const std::string& model_path,
   if (!trial) return std::move(trial.error());
   ASSAY_TRY(choose_reader(*saved, data_path, options.reader, *runtime->registry, trial->data));
   Session session(*runtime);
-  auto raw = session.load(*trial);
+  auto raw = load_rows(*saved, *trial, session);
   if (!raw) return std::move(raw.error());
   auto rows = transform_rows(*saved, *raw, *runtime);
   if (!rows) return std::move(rows.error());

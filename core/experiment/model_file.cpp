@@ -75,6 +75,17 @@ kernels::Member transposed(const kernels::Member& m) {
   return t;
 }
 
+kernels::Member weights_member(const AlignedArray<double>& weights) {
+  kernels::Member m;
+  m.name = kColumnWeights;
+  m.dtype = ASSAY_F64;
+  m.rows = weights.size();
+  m.cols = 1;
+  m.bytes.resize(static_cast<size_t>(m.rows) * sizeof(double));
+  std::memcpy(m.bytes.data(), weights.data(), m.bytes.size());
+  return m;
+}
+
 Error not_a_model(const std::string& path, const std::string& why) {
   Error e(ASSAY_E_FORMAT, "E0306",
           fmt::format("`{}` is not a model of this program: {}", path, why));
@@ -148,6 +159,9 @@ SavedModel save(const spec::Trial& trial,
       {"missing_nan", trial.data.missing_nan}};
   if (!trial.data.reader.id.empty()) j["data"]["reader"] = to_json(trial.data.reader);
   if (!trial.data.label_column.empty()) j["data"]["label_column"] = trial.data.label_column;
+  if (!trial.data.columns.empty()) j["data"]["columns"] = trial.data.columns;
+  if (!trial.data.unstored.empty()) j["data"]["unstored"] = trial.data.unstored;
+  if (model.x->col_weights) saved.arrays.push_back(weights_member(*model.x->col_weights));
   Json transforms = Json::array();
   for (const auto& t : data.transforms) {
     Json one = to_json(t.use);

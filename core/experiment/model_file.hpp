@@ -15,9 +15,13 @@
 
 namespace assay::experiment {
 
+// The array of weights of columns, d x 1.
+inline constexpr const char* kColumnWeights = "data.column_weights";
+
 struct SavedModel {
-  Json about;                           // model.json
-  std::vector<kernels::Member> arrays;  // W n x k, H k x d, then what transforms learnt
+  Json about;  // model.json
+  // W n x k, H k x d, weights of columns where there are any, then what transforms learnt.
+  std::vector<kernels::Member> arrays;
   const kernels::Member* find(const std::string& name) const;
 };
 

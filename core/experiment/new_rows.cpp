@@ -55,6 +55,18 @@ Expected<void> check_columns(const data::Data& x, const SavedModel& saved) {
   return e;
 }
 
+// Columns count as much as they did in training, unless the rows bring weights of their own.
+std::shared_ptr<const data::Data> weighed(const SavedModel& saved,
+                                          std::shared_ptr<const data::Data> x) {
+  const kernels::Member* weights = saved.find(kColumnWeights);
+  if (!weights || weights->rows * weights->cols != x->cols || x->col_weights) return x;
+  AlignedArray<double> values(x->cols);
+  kernels::widen(*weights, values.data());
+  data::Data out = *x;
+  out.col_weights = std::make_shared<const AlignedArray<double>>(std::move(values));
+  return std::make_shared<const data::Data>(std::move(out));
+}
+
 }  // namespace
 
 Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& registry) {
@@ -63,7 +75,10 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
   trial.model.kind = saved.about.value("kind", trial.model.kind);
   trial.model.rank = m.value("rank", std::vector<int64_t>());
   trial.data.compute = m.value("compute", "f64");
-  trial.data.missing_nan = saved.about["data"].value("missing_nan", false);
+  const Json& data = saved.about["data"];
+  trial.data.missing_nan = data.value("missing_nan", false);
+  trial.data.columns = data.value("columns", std::vector<std::string>());
+  trial.data.unstored = data.value("unstored", "");
   trial.seed = saved.about.value("seed", uint64_t{0});
   trial.repeat = saved.about.value("repeat", int64_t{0});
   auto loss = use_from_json(m["loss"], "loss", registry);
@@ -103,6 +118,20 @@ Expected<std::vector<Learnt>> transforms_of(const SavedModel& saved,
   return out;
 }
 
+Expected<std::shared_ptr<const data::Data>> load_rows(const SavedModel& saved,
+                                                      spec::Trial trial,
+                                                      Session& session) {
+  auto x = session.load(trial);
+  if (!x && x.error().key == "data.unstored") {
+    trial.data.unstored.clear();
+    x = session.load(trial);
+  }
+  if (x || trial.data.columns.empty()) return x;
+  trial.data.columns.clear();
+  auto selected = session.load(trial);
+  return selected && (*selected)->cols == saved.find("H")->cols ? selected : x;
+}
+
 Expected<Rows> transform_rows(const SavedModel& saved,
                               std::shared_ptr<const data::Data> raw,
                               const Runtime& runtime) {
@@ -111,7 +140,7 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   if (!trial) return std::move(trial.error());
   auto learnt = transforms_of(saved, *runtime.registry);
   if (!learnt) return std::move(learnt.error());
-  auto x = apply_learnt(*learnt, raw, runtime);
+  auto x = apply_learnt(*learnt, weighed(saved, raw), runtime);
   if (!x) return std::move(x.error());
   Prepared data;
   data.data_id = raw->id;

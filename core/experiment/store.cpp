@@ -10,6 +10,7 @@
 #include <limits>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "core/base/hash.hpp"
 #include "core/base/number.hpp"
@@ -85,6 +86,35 @@ fit::Trace read_trace(const std::string& path) {
   return trace;
 }
 
+// What a file holds, for identities: the trial changes with it, wherever the file lies. A file that
+// cannot be read is reported by the one who needs it.
+std::string content_id(const std::string& path) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  std::ifstream in(path, std::ios::binary);
+  std::vector<char> piece(kPiece);
+  Hasher hasher;
+  while (in.read(piece.data(), static_cast<std::streamsize>(kPiece)) || in.gcount() > 0) {
+    hasher.update(piece.data(), static_cast<size_t>(in.gcount()));
+  }
+  return hasher.hex();
+}
+
+// The files a trial names beside its data (masks and weights are part of the data's identity), each
+// under the key that names it.
+std::vector<std::pair<std::string, std::string>> files_of(const spec::Trial& trial) {
+  std::vector<std::pair<std::string, std::string>> files = {{"split.path", trial.split.path},
+                                                            {"model.W.fixed", trial.model.W.fixed},
+                                                            {"model.H.fixed", trial.model.H.fixed},
+                                                            {"model.S.fixed", trial.model.S.fixed}};
+  for (const auto& [kind, use] : plugins_of(trial)) {
+    for (const auto& [name, value] : use->options.values) {
+      if (value.type == ASSAY_OPT_PATH && value.has_text)
+        files.emplace_back(fmt::format("{} {} {}", kind, use->id, name), value.text);
+    }
+  }
+  return files;
+}
+
 Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs) {
   Json j = Json::object();
   for (const auto& [key, value] : pairs) j[key] = value;
@@ -154,6 +184,9 @@ std::string trial_id(const spec::Trial& trial,
   }
   for (const spec::Metric& metric : trial.measure.metrics)
     text += fmt::format("metric {}\n", metric.text);
+  for (const auto& [key, path] : files_of(trial)) {
+    if (!path.empty()) text += fmt::format("file {} {}\n", key, content_id(path));
+  }
   text += fmt::format("data {}\nseed {}\nrepeat {}\n", data_id, trial.seed, trial.repeat);
   return xxh3_128_hex(text);
 }
