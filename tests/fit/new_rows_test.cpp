@@ -47,8 +47,10 @@ std::string csv(const Problem& p) {
     if (j > 0) text += ',';
     text += static_cast<char>('a' + j);
   }
-  for (size_t at = 0; at < p.x.size(); ++at)
-    text += (at % static_cast<size_t>(p.d) ? "," : "\n") + format_shortest(p.x[at]);
+  for (size_t at = 0; at < p.x.size(); ++at) {
+    text += at % static_cast<size_t>(p.d) ? ',' : '\n';
+    text += format_shortest(p.x[at]);
+  }
   return text + "\n";
 }
 
