@@ -81,6 +81,10 @@ namespace {
 // A sweep this short is not worth handing out.
 constexpr double kOneNodeSeconds = 20e-6;
 
+// What every node of a run comes after: all that the control thread did before it. An address,
+// nothing more.
+char run_begins;
+
 class Flow final : public Executor {
  public:
   Flow(Engine& engine, Arena& arena) : engine_(engine), arena_(arena.body().arena) {
@@ -97,6 +101,7 @@ class Flow final : public Executor {
   }
 
   void run() override {
+    announce_release(&run_begins);
     announce_release(this);
     arena_.execute([this] {
       nodes_.front().node->try_put(flow::continue_msg());
@@ -127,6 +132,7 @@ class Flow final : public Executor {
     for (Entry* b : before) e->before.push_back(b);
     if (before.empty()) e->before.push_back(this);
     e->node = std::make_unique<Node>(*graph_, [this, e, fn, name](const flow::continue_msg&) {
+      announce_acquire(&run_begins);  // orders the node itself, which the control thread made
       for (void* edge : e->before) announce_acquire(edge);
       if (engine_.timing) {
         const auto start = std::chrono::steady_clock::now();
