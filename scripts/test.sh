@@ -23,10 +23,11 @@ part() { # part NAME COMMAND...: run it, note its minutes and whether it failed
   minutes+=("$(printf '%5d.%d min  %-6s  %s' $((tenths / 10)) $((tenths % 10)) "$status" "$name")")
 }
 
-build() { # build PRESET
-  local output
-  output=$(cmake --preset "$1" -DASSAY_TESTS=ON 2>&1) || { echo "$output" && return 1; }
-  cmake --build --preset "$1"
+build() { # build PRESET [TARGET...]
+  local output preset=$1
+  shift
+  output=$(cmake --preset "$preset" -DASSAY_TESTS=ON 2>&1) || { echo "$output" && return 1; }
+  cmake --build --preset "$preset" ${1:+--target "$@"}
 }
 
 suite() { # suite PRESET CTEST-ARGUMENT...
@@ -49,7 +50,9 @@ release() {
 address() { build asan-ubsan && suite asan-ubsan -LE 'long|static'; }
 
 # 3. Data races, on tiny data, where threads are.
-threads() { build tsan && suite tsan -R '^(graph|fit|laws)$'; }
+threads() {
+  build tsan test_graph test_fit test_laws && suite tsan -R '^(graph|fit|laws)$'
+}
 
 # 4. Every shipped experiment, a few steps of each, into a folder that is thrown away.
 configs() {
