@@ -49,7 +49,7 @@ Member array(const char* name, int32_t dtype, int64_t rows, int64_t cols, std::v
   m.rows = rows;
   m.cols = cols;
   m.bytes.resize(v.size() * sizeof(T));
-  std::memcpy(m.bytes.data(), v.data(), m.bytes.size());
+  if (!v.empty()) std::memcpy(m.bytes.data(), v.data(), m.bytes.size());
   return m;
 }
 
