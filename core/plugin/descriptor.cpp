@@ -36,9 +36,7 @@ const std::vector<Kind>& kinds() {
       {"assay.init/1",
        sizeof(assay_init),
        {ASSAY_SLOT(assay_init, create), ASSAY_SLOT(assay_init, build)}},
-      {"assay.metric/1",
-       sizeof(assay_metric),
-       {ASSAY_SLOT(assay_metric, create), ASSAY_SLOT(assay_metric, build)}},
+      {"assay.metric/1", sizeof(assay_metric), {}},  // by its flags: metric_slots
       {"assay.transform/1", sizeof(assay_transform), {}},
       {"assay.reader/1",
        sizeof(assay_reader),
@@ -47,6 +45,12 @@ const std::vector<Kind>& kinds() {
       {"assay.writer/1", sizeof(assay_writer), {ASSAY_SLOT(assay_writer, write)}},
   };
   return all;
+}
+
+// A metric of trials has one function and no program.
+std::vector<std::pair<const char*, size_t>> metric_slots(uint32_t flags) {
+  if ((flags & ASSAY_METRIC_OF_TRIALS) != 0) return {ASSAY_SLOT(assay_metric, trials)};
+  return {ASSAY_SLOT(assay_metric, create), ASSAY_SLOT(assay_metric, build)};
 }
 
 Error malformed(const std::string& file, const std::string& what) {
@@ -108,7 +112,10 @@ Expected<std::unique_ptr<OwnedDescriptor>> adopt(const assay_plugin* plugin,
   d->table.assign((kind->size + 7) / 8, 0);
   std::memcpy(d->table.data(), d->copy.vtable, std::min(given, kind->size));
   std::memcpy(d->table.data(), &kind->size, sizeof kind->size);
-  for (const auto& [name, offset] : kind->mandatory) {
+  const bool metric = d->kind == "metric";
+  for (const auto& [name, offset] :
+       metric ? metric_slots(reinterpret_cast<const assay_metric*>(d->table.data())->flags)
+              : kind->mandatory) {
     if (d->table[offset / 8] != 0) continue;
     return malformed(file, fmt::format("{} `{}` has no function `{}`", d->kind, d->id, name));
   }

@@ -435,14 +435,32 @@ typedef struct assay_init {
   void (*destroy)(void *self);
 } assay_init;
 
-/* "assay.metric/1": a program (purpose MEASURE) on the fitted factors, which are read-only, whose report is the number. */
-enum { ASSAY_METRIC_LOWER_IS_BETTER = 1, ASSAY_METRIC_PER_FACTOR = 2 };
+/* "assay.metric/1": a program (purpose MEASURE) on the fitted factors, which are read-only, whose report is the number; with
+   OF_TRIALS a number about fits that differ in their random numbers only, once all have ended (no create, no build). */
+enum { ASSAY_METRIC_LOWER_IS_BETTER = 1, ASSAY_METRIC_PER_FACTOR = 2, ASSAY_METRIC_OF_TRIALS = 4 };
+struct assay_results; /* below, with the writers */
+typedef struct assay_trials {
+  uint32_t struct_size, flags;
+  int64_t n_trials;                           /* at least 2, of one shape */
+  const struct assay_results *const *results; /* of each, H as users see it: k x d */
+  const double *objectives;                   /* of each */
+  int32_t side, reserved;                     /* the factor named in `id.FACTOR`, else -1 */
+} assay_trials;
+/* Where a metric of trials leaves arrays that are worth keeping; each is copied before the call returns. [control] */
+typedef struct assay_keep {
+  uint32_t struct_size, flags;
+  void *self;
+  int32_t (*array)(void *self, const char *name, const assay_dense *array);
+} assay_keep;
 typedef struct assay_metric {
   uint32_t struct_size, flags;
   int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
                     void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   void (*destroy)(void *self);
+  /* OF_TRIALS: the number, and what is kept beside it. [control] */
+  int32_t (*trials)(const assay_host *host, assay_ctx *ctx, const assay_trials *trials,
+                    double *value, const assay_keep *keep);
 } assay_metric;
 
 /* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry;
@@ -635,7 +653,9 @@ ASSAY_SIZE_(assay_penalty, 72);
 ASSAY_SIZE_(assay_problem, 144);
 ASSAY_SIZE_(assay_solver, 56);
 ASSAY_SIZE_(assay_init, 32);
-ASSAY_SIZE_(assay_metric, 32);
+ASSAY_SIZE_(assay_trials, 40);
+ASSAY_SIZE_(assay_keep, 24);
+ASSAY_SIZE_(assay_metric, 40);
 ASSAY_SIZE_(assay_transform, 64);
 ASSAY_SIZE_(assay_shape, 40);
 ASSAY_SIZE_(assay_sink, 32);

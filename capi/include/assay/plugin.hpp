@@ -408,7 +408,7 @@ constexpr assay_init init_table() {
 }
 template <class T>
 constexpr assay_metric metric_table(uint32_t flags) {
-  return {sizeof(assay_metric), flags, create_from_problem<T>, build<T>, destroy<T>};
+  return {sizeof(assay_metric), flags, create_from_problem<T>, build<T>, destroy<T>, nullptr};
 }
 
 // A descriptor: kind, id and what the card says; options and vtable live as long as the module.
