@@ -50,6 +50,12 @@ class Lowering {
         case LineKind::kReport:
           layout_.reports.emplace_back(line.name, line.left);
           break;
+        case LineKind::kNormals:
+        case LineKind::kLoop:
+        case LineKind::kBatches:
+        case LineKind::kEnd:
+        case LineKind::kGrid:
+          return Error(ASSAY_E_PLUGIN, "E0410", "`" + line.name + "` is not planned yet");
       }
     }
     settle_buffers();

@@ -19,7 +19,18 @@ struct BufferDecl {
   int64_t rows = 0, width = 0;
 };
 
-enum class LineKind { kTimes, kGram, kTerms, kEach, kReport };
+enum class LineKind {
+  kTimes,
+  kGram,
+  kTerms,
+  kNormals,
+  kEach,
+  kReport,
+  kLoop,     // left: until, or ASSAY_NO; count: most turns
+  kBatches,  // count: rows of a batch; flags: order
+  kEnd,
+  kGrid  // count: blocks a side
+};
 
 struct Line {
   LineKind kind = LineKind::kEach;
@@ -31,6 +42,9 @@ struct Line {
   assay_fn fn = nullptr;
   std::vector<assay_arg> args;
   int32_t tag = 0;
+  assay_buf gram = ASSAY_NO;  // kNormals; out is the right side
+  int64_t count = 0;
+  uint64_t stream = 0;
 };
 
 struct Program::Body {

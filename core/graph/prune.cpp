@@ -14,6 +14,8 @@ void line_reads(const Line& line, std::vector<assay_buf>& out) {
     case LineKind::kTimes:
     case LineKind::kGram:
     case LineKind::kReport:
+    case LineKind::kNormals:
+    case LineKind::kLoop:
       add(line.left);
       add(line.right);
       break;
@@ -22,8 +24,12 @@ void line_reads(const Line& line, std::vector<assay_buf>& out) {
       add(line.terms.right);
       break;
     case LineKind::kEach:
+    case LineKind::kGrid:
       for (const assay_arg& a : line.args)
         if (a.access & ASSAY_IN) add(a.buffer);
+      break;
+    case LineKind::kBatches:
+    case LineKind::kEnd:
       break;
   }
 }
@@ -42,11 +48,19 @@ void line_writes(const Line& line, std::vector<assay_buf>& out) {
       add(line.terms.out1);
       add(line.terms.value);
       break;
+    case LineKind::kNormals:
+      add(line.out);
+      add(line.gram);
+      break;
     case LineKind::kEach:
+    case LineKind::kGrid:
       for (const assay_arg& a : line.args)
         if (a.access & (ASSAY_OUT | ASSAY_ADD)) add(a.buffer);
       break;
     case LineKind::kReport:
+    case LineKind::kLoop:
+    case LineKind::kBatches:
+    case LineKind::kEnd:
       break;
   }
 }

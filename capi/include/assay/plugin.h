@@ -180,6 +180,41 @@ typedef struct assay_penalty_calls {
   int32_t (*value)(assay_ctx *ctx, int32_t side, const assay_view *F, double *out);
 } assay_penalty_calls;
 
+/* Observed entries of one row (column) of X: index idx[e] (NULL: all, in order), value x[e], weight w[e] (NULL: 1). Where
+   unstored entries of X are zeros, those are not among them and zeros is 1. Scratch of the worker. */
+typedef struct assay_line {
+  uint32_t struct_size, flags;
+  int64_t n;
+  const int64_t *idx;
+  const double *x, *w;
+  int32_t zeros, reserved;
+} assay_line;
+
+/* Entries of a grid's block in the order to visit: row and column count from the slices of the arguments. */
+typedef struct assay_entries {
+  uint32_t struct_size, flags;
+  int64_t n;
+  const int32_t *row, *col;
+  const double *x, *w; /* w NULL: 1 */
+} assay_entries;
+
+/* Service "assay.tile/1": X from inside a block function. line: of row (column) i of the block, 0 <= i < count, in an each
+   flagged ASSAY_EACH_X; it stays until the next call. entries: of a grid's block. [worker] */
+typedef struct assay_tile {
+  uint32_t struct_size, flags;
+  int32_t (*line)(assay_ctx *ctx, int64_t i, assay_line *out);
+  int32_t (*entries)(assay_ctx *ctx, assay_entries *out);
+} assay_tile;
+
+/* Service "assay.loss/1": the model's loss on a span, and the penalties' companion for solvers that walk entries themselves.
+   curvature: majorising where the loss says so; E_COMBINATION where it has none. [worker] */
+typedef struct assay_loss_calls {
+  uint32_t struct_size, flags;
+  int32_t (*value)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
+  int32_t (*grad)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
+  int32_t (*curvature)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
+} assay_loss_calls;
+
 /* Service "assay.files/1": named arrays from a .npy, .npz or .csv file. [setup] */
 typedef struct assay_files {
   uint32_t struct_size, flags;
@@ -204,6 +239,9 @@ enum {
   ASSAY_PATTERN = 2
 };                                /* times: entries of X squared; 1 for each observed entry */
 enum { ASSAY_TERMS_SQUARED = 1 }; /* terms: the squared loss instead of the model's */
+enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
+enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
+enum { ASSAY_NATURAL, ASSAY_SHUFFLED }; /* batches: runs of rows in order, or in an order drawn anew every epoch */
 enum { ASSAY_BUFFER_OUTPUT = 1 }; /* buffer: part of the result under its name */
 /* Read-only buffers the host keeps: weights of rows and columns (1 where none are given), weight of the observed entries
    per row and per column. */
@@ -218,6 +256,7 @@ typedef struct assay_block {
   int32_t axis, tag, part0, part1, n_args, reserved;
   const assay_view *arg;
   assay_ctx *ctx;
+  int64_t step, turn; /* steps of the run before this one; turns of the innermost loop before this one */
 } assay_block;
 
 /* [worker]; a pure function of its arguments; non-zero: nothing of this block is committed and the run stops. */
@@ -251,9 +290,34 @@ typedef struct assay_terms {
   assay_buf left, right; /* on ROWS and on COLS: M = left right' */
   assay_buf out0,
       out1; /* on axis: MU num, den; GRAD gradient, ASSAY_NO; NEWTON gradient, curvature; VALUE ASSAY_NO twice */
-  assay_buf value; /* ONE 1 x 1 SUM: the loss at M; or ASSAY_NO */
+  assay_buf value; /* ONE 1 x 1 SUM: the loss at M; a LOCAL of width 1 on axis: of each row (column); or ASSAY_NO */
   int32_t reserved;
 } assay_terms;
+
+/* Normal equations of every row i of the factor on axis, o_j the rows of the other factor, g and v the loss's gradient and
+   majorising curvature at M = left right' times the weights, over observed entries: G_i = sum v o o', r_i = sum (v m - g) o.
+   The squared loss: v = w, r_i = sum w x o. rhs: a LOCAL on axis. gram: a LOCAL on axis of width k k; a block function sees
+   it as k x k matrices, `step` apart, step 0 where all rows share one. */
+typedef struct assay_normals {
+  uint32_t struct_size, flags; /* ASSAY_NORMALS_UNIFORM */
+  int32_t axis;
+  assay_buf left, right; /* on ROWS and on COLS: M = left right' */
+  assay_buf gram, rhs;
+  int32_t reserved;
+} assay_normals;
+
+/* Visits every observed (sparse: stored) entry once, in `blocks` rounds of `blocks` blocks that share no row and no column;
+   entries of a block in an order drawn anew every step. Arguments on ROWS and COLS (INOUT: the block's slices in place, in
+   float64), ONE (IN: whole), sums (ADD). fn asks for its entries (service "assay.tile/1"). */
+typedef struct assay_grid {
+  uint32_t struct_size, flags;
+  const char *name;
+  int32_t blocks, n_args; /* blocks 0: the host's choice, by shape */
+  assay_fn fn;
+  const assay_arg *args;
+  uint64_t stream; /* of the order */
+  int32_t tag, reserved;
+} assay_grid;
 
 /* Builds a program. Meaning: as if every line ran to its end, over all rows, in the order written. Errors are sticky: calls
    return an id or a negative status, status() is what build returns. [setup] */
@@ -278,6 +342,15 @@ struct assay_builder {
   int32_t (*report)(assay_builder *b, const char *name, assay_buf buffer);
   /* 0 or the first error. */
   int32_t (*status)(assay_builder *b);
+  int32_t (*normals)(assay_builder *b, const assay_normals *normals);
+  /* The lines up to the matching end, at most `max` times, while `until` (ONE 1 x 1; ASSAY_NO: never) is 0; it is looked at
+     before each turn but the first. Loops may nest. */
+  int32_t (*loop)(assay_builder *b, int64_t max, assay_buf until);
+  /* The lines up to the matching end once for each run of `size` rows (the last may be shorter); they see these rows only.
+     One step is one epoch. order: ASSAY_NATURAL or ASSAY_SHUFFLED (the order of the runs, from `stream`). */
+  int32_t (*batches)(assay_builder *b, int64_t size, int32_t order, uint64_t stream);
+  int32_t (*end)(assay_builder *b);
+  int32_t (*grid)(assay_builder *b, const assay_grid *grid);
 };
 
 /* ---- Kinds ---- */
@@ -640,12 +713,18 @@ ASSAY_SIZE_(assay_rng, 32);
 ASSAY_SIZE_(assay_la, 64);
 ASSAY_SIZE_(assay_penalty_calls, 48);
 ASSAY_SIZE_(assay_files, 24);
-ASSAY_SIZE_(assay_block, 64);
+ASSAY_SIZE_(assay_line, 48);
+ASSAY_SIZE_(assay_entries, 48);
+ASSAY_SIZE_(assay_tile, 24);
+ASSAY_SIZE_(assay_loss_calls, 32);
+ASSAY_SIZE_(assay_block, 80);
 ASSAY_SIZE_(assay_buffer, 48);
 ASSAY_SIZE_(assay_arg, 8);
 ASSAY_SIZE_(assay_each, 48);
 ASSAY_SIZE_(assay_terms, 40);
-ASSAY_SIZE_(assay_builder, 80);
+ASSAY_SIZE_(assay_normals, 32);
+ASSAY_SIZE_(assay_grid, 56);
+ASSAY_SIZE_(assay_builder, 120);
 ASSAY_SIZE_(assay_loss_facts, 88);
 ASSAY_SIZE_(assay_loss, 96);
 ASSAY_SIZE_(assay_penalty_facts, 16);
