@@ -238,10 +238,13 @@ enum {
   ASSAY_SQUARE = 1,
   ASSAY_PATTERN = 2
 };                                /* times: entries of X squared; 1 for each observed entry */
-enum { ASSAY_TERMS_SQUARED = 1 }; /* terms: the squared loss instead of the model's */
 enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
 enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
 enum { ASSAY_NATURAL, ASSAY_SHUFFLED }; /* batches: runs of rows in order, or in an order drawn anew every epoch */
+enum {
+  ASSAY_TERMS_SQUARED = 1,    /* terms: the squared loss instead of the model's */
+  ASSAY_TERMS_LOG_DENSITY = 2 /* terms, VALUE only: the loss's log_density instead of its value */
+};
 enum { ASSAY_BUFFER_OUTPUT = 1 }; /* buffer: part of the result under its name */
 /* Read-only buffers the host keeps: weights of rows and columns (1 where none are given), weight of the observed entries
    per row and per column. */
@@ -378,6 +381,17 @@ enum {
   ASSAY_LOSS_CURVATURE_MAJORISES =
       32 /* curvature() bounds the second derivative's parabola on the whole domain */
 };
+/* Noise a loss is the likelihood of, m its mean (median, success's log odds, log mean), and how its dispersion s enters
+   the log density: NORMAL variance s, POISSON none, GAMMA shape 1 / s, LAPLACE scale s, BERNOULLI none, HUBER none. */
+enum {
+  ASSAY_NOISE_NONE,
+  ASSAY_NOISE_NORMAL,
+  ASSAY_NOISE_POISSON,
+  ASSAY_NOISE_GAMMA,
+  ASSAY_NOISE_LAPLACE,
+  ASSAY_NOISE_BERNOULLI,
+  ASSAY_NOISE_HUBER
+};
 typedef struct assay_loss_facts {
   uint32_t struct_size, flags;
   double x_lo, x_hi, m_lo, m_hi; /* domains; infinities allowed */
@@ -387,6 +401,7 @@ typedef struct assay_loss_facts {
   double den_is;          /* MU denominator when it is a constant, else NaN */
   double mu_exponent;     /* the exponent that keeps (num / den)^e monotone; 1 when unknown */
   double curvature_bound; /* upper bound of the second derivative, or infinity */
+  int32_t noise, reserved; /* ASSAY_NOISE_... */
 } assay_loss_facts;
 
 /* "assay.loss/1". Spans are runs of observed entries, 1 to 1024 long; x and m lie in the declared domains (the host keeps m
@@ -417,6 +432,9 @@ typedef struct assay_loss {
                           float *num, float *den);
   int32_t (*curvature_f32)(void *self, assay_ctx *ctx, int64_t n, const float *x, const float *m,
                            float *out);
+  /* Optional: log of the density (or mass) of x, all constants included, at dispersion 1. */
+  int32_t (*log_density)(void *self, assay_ctx *ctx, int64_t n, const double *x, const double *m,
+                         double *out);
 } assay_loss;
 
 enum { ASSAY_SCOPE_ELEMENT, ASSAY_SCOPE_ROW, ASSAY_SCOPE_COLUMN, ASSAY_SCOPE_MATRIX };
@@ -465,6 +483,9 @@ typedef struct assay_problem {
   uint64_t stream;              /* random stream of this plugin's role */
   const assay_loss_facts *loss; /* the model's loss */
   const assay_options *options;
+  int64_t true_rank; /* of data that were made from known factors, else 0 */
+  const double *
+      true_factor[2]; /* metrics: those factors, n x true_rank and d x true_rank, or NULL */
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -594,6 +615,9 @@ typedef struct assay_reader {
   /* Optional: names (axis ROWS, COLS) and labels (axis ONE: of row `index`); borrowed until close. */
   int32_t (*name)(void *self, int32_t axis, int64_t index, const char **out);
   void (*close)(void *self);
+  /* Optional: rank of the factors the data were made from; with out the factor of a side (0: W, rows x rank; 1: H,
+     cols x rank, row-major). */
+  int32_t (*factor)(void *self, assay_ctx *ctx, int32_t side, int64_t *rank, double *out);
 } assay_reader;
 
 /* "assay.writer/1" */
@@ -725,11 +749,11 @@ ASSAY_SIZE_(assay_terms, 40);
 ASSAY_SIZE_(assay_normals, 32);
 ASSAY_SIZE_(assay_grid, 56);
 ASSAY_SIZE_(assay_builder, 120);
-ASSAY_SIZE_(assay_loss_facts, 88);
-ASSAY_SIZE_(assay_loss, 96);
+ASSAY_SIZE_(assay_loss_facts, 96);
+ASSAY_SIZE_(assay_loss, 104);
 ASSAY_SIZE_(assay_penalty_facts, 16);
 ASSAY_SIZE_(assay_penalty, 72);
-ASSAY_SIZE_(assay_problem, 144);
+ASSAY_SIZE_(assay_problem, 168);
 ASSAY_SIZE_(assay_solver, 56);
 ASSAY_SIZE_(assay_init, 32);
 ASSAY_SIZE_(assay_trials, 40);
@@ -738,7 +762,7 @@ ASSAY_SIZE_(assay_metric, 40);
 ASSAY_SIZE_(assay_transform, 64);
 ASSAY_SIZE_(assay_shape, 40);
 ASSAY_SIZE_(assay_sink, 32);
-ASSAY_SIZE_(assay_reader, 72);
+ASSAY_SIZE_(assay_reader, 80);
 ASSAY_SIZE_(assay_named, 72);
 ASSAY_SIZE_(assay_results, 64);
 ASSAY_SIZE_(assay_writer, 32);

@@ -9,6 +9,7 @@
 //     void read(int64_t row0, int64_t rows, const assay_sink& sink);   // pushes with push_dense, push_sparse
 //     bool map(assay_dense* out);                      // false: not mapped, use read
 //     const char* name(int32_t axis, int64_t index);   // NULL: none
+//     int64_t factor(int32_t side, double* out);       // optional: rank; writes the factor the data were made from
 //   };
 //   static constexpr assay_reader kTable = assay::reading::table<MyReader>(".my .my.gz", probe);
 #ifndef ASSAY_READER_HPP
@@ -253,6 +254,12 @@ constexpr assay_reader table(const char *suffixes, int32_t (*probe)(const uint8_
       bool mapped = false;
       const int32_t status = guarded({i->host, ctx}, [&] { mapped = i->reader.map(out); });
       return status < 0 || mapped ? status : ASSAY_E_NOT_FOUND;
+    };
+  }
+  if constexpr (requires(R r, double *out) { r.factor(0, out); }) {
+    t.factor = [](void *self, assay_ctx *ctx, int32_t side, int64_t *rank, double *out) -> int32_t {
+      I *i = static_cast<I *>(self);
+      return guarded({i->host, ctx}, [&] { *rank = i->reader.factor(side, out); });
     };
   }
   if constexpr (requires(R r) { r.name(0, 0); }) {
