@@ -65,6 +65,10 @@ assay_problem Model::problem() const {
     p.k[s] = factor[s].width;
     if (penalties[s] && penalties[s]->nonneg()) p.factor_flags[s] |= ASSAY_FACTOR_NONNEG;
     if (frozen[s]) p.factor_flags[s] |= ASSAY_FACTOR_FROZEN;
+    if (!penalties[s]) continue;
+    if (penalties[s]->couples()) p.factor_flags[s] |= ASSAY_FACTOR_COUPLED;
+    if (!penalties[s]->only_nonneg()) p.factor_flags[s] |= ASSAY_FACTOR_SET;
+    p.mu_power[s] = penalties[s]->mu_power();
   }
   p.observed = facts.observed;
   p.x_sum = facts.sum;

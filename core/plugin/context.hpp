@@ -15,6 +15,7 @@
 
 namespace assay::plugin {
 class PenaltySet;
+struct WholeTerms;
 // Bump memory of one worker: grows in the first calls, then never again; reset() before each
 // callback.
 class Scratch {
@@ -32,6 +33,9 @@ using LogSink = std::function<void(int32_t level, const std::string& text)>;
 
 struct assay_ctx {
   const assay::plugin::PenaltySet* penalties[3] = {nullptr, nullptr, nullptr};
+  // Penalties of whole factors, as expanded for the sweep this call belongs to; null: none.
+  const assay::plugin::WholeTerms* whole[3] = {nullptr, nullptr, nullptr};
+  int64_t first = 0;  // row of the factor that a call's views begin with
   const std::atomic<bool>* cancel = nullptr;
   const assay::plugin::LogSink* log = nullptr;
   assay::plugin::Scratch scratch;

@@ -113,6 +113,8 @@ int32_t host_cancelled(assay_ctx* ctx) {
   return ctx && ctx->cancel && ctx->cancel->load(std::memory_order_relaxed) ? 1 : 0;
 }
 
+int64_t host_first_row(assay_ctx* ctx) { return ctx ? ctx->first : 0; }
+
 }  // namespace
 
 const assay_host* host() {
@@ -122,7 +124,8 @@ const assay_host* host() {
                                    host_add_detail,    host_log,
                                    host_option_number, host_option_text,
                                    host_option_list,   host_option_given,
-                                   host_service,       host_cancelled};
+                                   host_service,       host_cancelled,
+                                   host_first_row};
   return &table;
 }
 

@@ -12,10 +12,9 @@
 #include "core/kernels/kernels.hpp"
 #include "core/plugin/context.hpp"
 #include "core/plugin/options.hpp"
+#include "core/plugin/penalty_set.hpp"
 
 namespace assay::plugin {
-
-struct Descriptor;  // registry.hpp: a plugin found, with its module's file, hash and version
 
 class Loss {
  public:
@@ -41,41 +40,6 @@ class Loss {
   void* self_ = nullptr;
   assay_loss_facts facts_{};
   std::string id_;
-};
-
-// All penalties and the constraint of one factor, composed: quadratic, then l1, then one set.
-class PenaltySet {
- public:
-  struct Item {
-    std::string id;
-    const assay_penalty* table = nullptr;
-    void* self = nullptr;
-    assay_penalty_facts facts{};
-  };
-  PenaltySet() = default;
-  ~PenaltySet();
-  PenaltySet(const PenaltySet&) = delete;
-  PenaltySet& operator=(const PenaltySet&) = delete;
-  // Refuses what does not compose (two of one kind), with the reason.
-  static Expected<std::shared_ptr<PenaltySet>> create(
-      const std::vector<std::pair<const Descriptor*, Options>>& items);
-  bool nonneg() const;
-  const std::vector<Item>& items() const { return items_; }
-  // As the calls of assay_penalty_calls. A set that only bounds entries below by 0 adds nothing to
-  // mu.
-  int32_t mu(assay_ctx* ctx, const assay_view* F, assay_view* num, assay_view* den) const;
-  int32_t quad(assay_ctx* ctx,
-               const assay_view* F,
-               double* diag,
-               double* lin,
-               double* lower,
-               double* upper) const;
-  int32_t prox(assay_ctx* ctx, assay_view* F, double step) const;
-  int32_t grad(assay_ctx* ctx, const assay_view* F, assay_view* grad) const;
-  int32_t value(assay_ctx* ctx, const assay_view* F, double* out) const;
-
- private:
-  std::vector<Item> items_;
 };
 
 }  // namespace assay::plugin

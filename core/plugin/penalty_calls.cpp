@@ -16,8 +16,11 @@ const PenaltySet& set_of(const assay_ctx* ctx, int32_t side) {
 
 bool usable(const assay_ctx* ctx, int32_t side) { return ctx != nullptr && side >= 0 && side < 3; }
 
+const WholeTerms* terms_of(const assay_ctx* ctx, int32_t side) { return ctx->whole[side]; }
+
 int32_t mu(assay_ctx* ctx, int32_t side, const assay_view* F, assay_view* num, assay_view* den) {
-  return usable(ctx, side) ? set_of(ctx, side).mu(ctx, F, num, den) : ASSAY_E_ARGUMENT;
+  if (!usable(ctx, side)) return ASSAY_E_ARGUMENT;
+  return set_of(ctx, side).mu(ctx, F, num, den, terms_of(ctx, side));
 }
 
 int32_t quad(assay_ctx* ctx,
@@ -31,23 +34,42 @@ int32_t quad(assay_ctx* ctx,
                            : ASSAY_E_ARGUMENT;
 }
 
+int32_t quad_rows(assay_ctx* ctx,
+                  int32_t side,
+                  const assay_view* F,
+                  double* diag,
+                  assay_view* lin,
+                  assay_view* lower,
+                  assay_view* upper) {
+  if (!usable(ctx, side)) return ASSAY_E_ARGUMENT;
+  return set_of(ctx, side).quad_rows(ctx, F, diag, lin, lower, upper, terms_of(ctx, side));
+}
+
 int32_t prox(assay_ctx* ctx, int32_t side, assay_view* F, double step) {
-  return usable(ctx, side) ? set_of(ctx, side).prox(ctx, F, step) : ASSAY_E_ARGUMENT;
+  return usable(ctx, side) ? set_of(ctx, side).prox(ctx, F, step, terms_of(ctx, side))
+                           : ASSAY_E_ARGUMENT;
+}
+
+int32_t prox_rows(assay_ctx* ctx, int32_t side, assay_view* F, const double* steps) {
+  return usable(ctx, side) ? set_of(ctx, side).prox_rows(ctx, F, steps, terms_of(ctx, side))
+                           : ASSAY_E_ARGUMENT;
 }
 
 int32_t grad(assay_ctx* ctx, int32_t side, const assay_view* F, assay_view* g) {
-  return usable(ctx, side) ? set_of(ctx, side).grad(ctx, F, g) : ASSAY_E_ARGUMENT;
+  return usable(ctx, side) ? set_of(ctx, side).grad(ctx, F, g, terms_of(ctx, side))
+                           : ASSAY_E_ARGUMENT;
 }
 
 int32_t value(assay_ctx* ctx, int32_t side, const assay_view* F, double* out) {
-  return usable(ctx, side) ? set_of(ctx, side).value(ctx, F, out) : ASSAY_E_ARGUMENT;
+  return usable(ctx, side) ? set_of(ctx, side).block_value(ctx, F, out, terms_of(ctx, side))
+                           : ASSAY_E_ARGUMENT;
 }
 
 }  // namespace
 
 const assay_penalty_calls* penalty_service() {
   static const assay_penalty_calls table = {
-      sizeof(assay_penalty_calls), 0, mu, quad, prox, grad, value};
+      sizeof(assay_penalty_calls), 0, mu, quad, prox, grad, value, prox_rows, quad_rows};
   return &table;
 }
 

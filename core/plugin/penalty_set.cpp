@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Composition of the penalties of one factor: at most one quadratic, one l1 and one set. The prox
-// of their sum is exact in the order l1, quadratic, set: soft threshold, then shrink (the elastic
-// net's prox), then the projection.
+// Composition of the penalties of one factor: at most one quadratic, one l1 and one set.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,17 +19,25 @@ const char* kind_word(int32_t kind) {
       return "quadratic penalty";
     case ASSAY_PENALTY_L1:
       return "l1 penalty";
+    case ASSAY_PENALTY_QUADRATIC_L1:
+      return "quadratic and l1 penalty";
     default:
       return "constraint";
   }
 }
 
-int32_t lacks(assay_ctx* ctx, const PenaltySet::Item& item, const char* what) {
-  return guarded(ctx, item.id, [&] {
-    const std::string text =
-        fmt::format("penalty `{}` has no {}, which this solver calls", item.id, what);
-    return host()->set_error(ctx, ASSAY_E_COMBINATION, text.c_str());
-  });
+// Which parts of a composition a penalty takes up.
+int parts(int32_t kind) {
+  switch (kind) {
+    case ASSAY_PENALTY_QUADRATIC:
+      return 1;
+    case ASSAY_PENALTY_L1:
+      return 2;
+    case ASSAY_PENALTY_QUADRATIC_L1:
+      return 3;
+    default:
+      return 4;
+  }
 }
 
 Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& options) {
@@ -51,7 +57,15 @@ Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& optio
   if (status < 0) return ctx.take_error(status, d.id);
   item.facts.struct_size = sizeof(assay_penalty_facts);
   status = guarded(&ctx, d.id, [&] { return item.table->describe(item.self, &item.facts); });
-  if (status >= 0) return item;
+  const bool whole = item.facts.scope >= ASSAY_SCOPE_COLUMN;
+  const bool callable = !whole || (item.set() ? item.table->project != nullptr
+                                              : item.table->whole != nullptr);
+  if (status >= 0 && callable) return item;
+  if (!callable)
+    status = ctx.failed ? status
+                        : host()->set_error(&ctx, ASSAY_E_PLUGIN,
+                                            "a penalty of the whole factor needs `whole`, a set "
+                                            "of it `project`");
   if (item.table->destroy && item.self) item.table->destroy(item.self);
   return ctx.take_error(status, d.id);
 }
@@ -72,12 +86,15 @@ Expected<std::shared_ptr<PenaltySet>> PenaltySet::create(
     set->items_.push_back(std::move(*item));
     const Item& added = set->items_.back();
     for (const Item& other : set->items_) {
-      if (&other == &added || other.facts.kind != added.facts.kind) continue;
+      if (&other == &added || !(parts(other.facts.kind) & parts(added.facts.kind))) continue;
+      const bool same = other.facts.kind == added.facts.kind;
       return Error(
                  ASSAY_E_COMBINATION, "E0208",
                  fmt::format("`{}` and `{}` cannot act on one factor together", other.id, added.id))
           .with_expected("at most one quadratic penalty, one l1 penalty and one constraint")
-          .with_found(fmt::format("two of kind {}", kind_word(added.facts.kind)))
+          .with_found(same ? fmt::format("two of kind {}", kind_word(added.facts.kind))
+                           : fmt::format("a {} and a {}", kind_word(other.facts.kind),
+                                         kind_word(added.facts.kind)))
           .with_help(fmt::format("remove `{}` or `{}`", other.id, added.id));
     }
   }
@@ -86,86 +103,87 @@ Expected<std::shared_ptr<PenaltySet>> PenaltySet::create(
   return set;
 }
 
+Expected<void> PenaltySet::check_signs() const {
+  for (const Item& item : items_) {
+    if (!(item.facts.flags & ASSAY_PENALTY_NEEDS_NONNEG) || nonneg()) continue;
+    return Error(ASSAY_E_COMBINATION, "E0208",
+                 fmt::format("`{}` in this form needs a factor that is not negative", item.id))
+        .with_expected("a constraint within f >= 0, such as `nonneg`")
+        .with_found(constraint() ? fmt::format("`{}`", constraint()->id) : "no constraint")
+        .with_help("give the factor such a constraint, or choose the penalty's other form");
+  }
+  return {};
+}
+
+Expected<void> PenaltySet::bind(const assay_factor_facts& factor) {
+  for (const Item& item : items_) {
+    if (!item.table->bind || item.relaxed) continue;
+    assay_ctx ctx;
+    const int32_t status =
+        guarded(&ctx, item.id, [&] { return item.table->bind(item.self, &ctx, &factor); });
+    if (status < 0) return ctx.take_error(status, item.id);
+  }
+  return {};
+}
+
+std::vector<std::string> PenaltySet::relax() {
+  std::vector<std::string> left_out;
+  for (Item& item : items_) {
+    if (item.facts.scope < ASSAY_SCOPE_COLUMN && !(item.facts.flags & ASSAY_PENALTY_BY_PLACE))
+      continue;
+    item.relaxed = true;
+    left_out.push_back(item.id);
+  }
+  return left_out;
+}
+
 bool PenaltySet::nonneg() const {
+  return std::any_of(items_.begin(), items_.end(), [](const Item& i) {
+    return i.set() && i.facts.flags & ASSAY_PENALTY_NONNEG;
+  });
+}
+
+bool PenaltySet::sees_whole() const {
   return std::any_of(items_.begin(), items_.end(),
-                     [](const Item& i) { return i.facts.flags & ASSAY_PENALTY_NONNEG; });
+                     [](const Item& i) { return !i.set() && i.whole(); });
 }
 
-int32_t PenaltySet::mu(assay_ctx* ctx,
-                       const assay_view* F,
-                       assay_view* num,
-                       assay_view* den) const {
-  for (const Item& item : items_) {
-    const bool plain_nonneg =
-        item.facts.kind == ASSAY_PENALTY_SET && item.facts.flags & ASSAY_PENALTY_NONNEG;
-    if (!item.table->mu_add && plain_nonneg) continue;
-    if (!item.table->mu_add) return lacks(ctx, item, "multiplicative form");
-    const int32_t status =
-        guarded(ctx, item.id, [&] { return item.table->mu_add(item.self, ctx, F, num, den); });
-    if (status < 0) return status;
-  }
-  return ASSAY_OK;
+bool PenaltySet::couples() const {
+  return std::any_of(items_.begin(), items_.end(),
+                     [](const Item& i) { return i.set() && i.whole(); });
 }
 
-int32_t PenaltySet::quad(assay_ctx* ctx,
-                         const assay_view* F,
-                         double* diag,
-                         double* lin,
-                         double* lower,
-                         double* upper) const {
-  const int64_t k = F->flags & ASSAY_BY_COMPONENT ? F->rows : F->cols;
-  std::fill_n(diag, k, 0.0);
-  std::fill_n(lin, k, 0.0);
-  std::fill_n(lower, k, -std::numeric_limits<double>::infinity());
-  std::fill_n(upper, k, std::numeric_limits<double>::infinity());
-  for (const Item& item : items_) {
-    if (!item.table->quad_add) return lacks(ctx, item, "quadratic form");
-    // weight * |f| is linear on f >= 0 only.
-    if (item.facts.kind == ASSAY_PENALTY_L1 && !nonneg())
-      return lacks(ctx, item, "quadratic form for a signed factor");
-    const int32_t status = guarded(ctx, item.id, [&] {
-      return item.table->quad_add(item.self, ctx, F, diag, lin, lower, upper);
-    });
-    if (status < 0) return status;
-  }
-  return ASSAY_OK;
+const PenaltySet::Item* PenaltySet::constraint() const {
+  for (const Item& item : items_)
+    if (item.set()) return &item;
+  return nullptr;
 }
 
-int32_t PenaltySet::prox(assay_ctx* ctx, assay_view* F, double step) const {
-  for (const int32_t kind : {ASSAY_PENALTY_L1, ASSAY_PENALTY_QUADRATIC, ASSAY_PENALTY_SET}) {
-    for (const Item& item : items_) {
-      if (item.facts.kind != kind) continue;
-      if (!item.table->prox) return lacks(ctx, item, "prox");
-      const int32_t status =
-          guarded(ctx, item.id, [&] { return item.table->prox(item.self, ctx, F, step); });
-      if (status < 0) return status;
-    }
-  }
-  return ASSAY_OK;
+bool PenaltySet::plain_bounds() const {
+  const Item* item = constraint();
+  return !item || item->relaxed || item->table->quad_add || item->table->bounds;
 }
 
-int32_t PenaltySet::grad(assay_ctx* ctx, const assay_view* F, assay_view* g) const {
-  for (const Item& item : items_) {
-    if (item.facts.kind == ASSAY_PENALTY_SET) continue;
-    if (!item.table->grad_add) return lacks(ctx, item, "gradient");
-    const int32_t status =
-        guarded(ctx, item.id, [&] { return item.table->grad_add(item.self, ctx, F, g); });
-    if (status < 0) return status;
-  }
-  return ASSAY_OK;
+bool PenaltySet::only_nonneg() const {
+  const Item* item = constraint();
+  if (!item || item->relaxed) return true;
+  if (!item->table->quad_add || item->table->bounds || item->facts.scope != ASSAY_SCOPE_ELEMENT)
+    return false;
+  double f = 0, diag = 0, lin = 0, lower = -std::numeric_limits<double>::infinity(),
+         upper = std::numeric_limits<double>::infinity();
+  const assay_view F = {&f, 1, 1, 1, 0, ASSAY_F64, ASSAY_READ_ONLY};
+  assay_ctx ctx;
+  const int32_t status = guarded(&ctx, item->id, [&] {
+    return item->table->quad_add(item->self, &ctx, &F, &diag, &lin, &lower, &upper);
+  });
+  return status >= 0 && lower == 0 && upper == std::numeric_limits<double>::infinity();
 }
 
-int32_t PenaltySet::value(assay_ctx* ctx, const assay_view* F, double* out) const {
-  double total = 0;
-  for (const Item& item : items_) {
-    double part = 0;
-    const int32_t status =
-        guarded(ctx, item.id, [&] { return item.table->value(item.self, ctx, F, &part); });
-    if (status < 0) return status;
-    total += part;
-  }
-  *out = total;
-  return ASSAY_OK;
+double PenaltySet::mu_power() const {
+  double most = 0;
+  for (const Item& item : items_)
+    if (!item.relaxed) most = std::max(most, item.facts.mu_power);
+  return most;
 }
 
 }  // namespace assay::plugin

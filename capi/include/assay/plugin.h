@@ -104,6 +104,8 @@ typedef struct assay_host {
   const void *(*service)(const char *id);
   /* Non-zero when the run is being cancelled. [worker] */
   int32_t (*cancelled)(assay_ctx *ctx);
+  /* Which row of the factor the first row of the views of this call is: of a penalty's F, of a block. [worker] */
+  int64_t (*first_row)(assay_ctx *ctx);
 } assay_host;
 
 /* A matrix argument of a block function: row-major, `stride` elements from row to row. With ASSAY_BY_COMPONENT, which flags
@@ -168,7 +170,9 @@ typedef struct assay_la {
 } assay_la;
 
 /* Service "assay.penalty/1": all penalties of one factor in one call: quadratic, then l1, then one set. side: 0 W, 1 H, 2 S.
-   F, num, den, grad are blocks of equal shape, rows of the factor. [worker] */
+   F, num, den, grad are blocks of equal shape, rows of the factor: the rows of the block fn was called with, from its first
+   on. Penalties that see the whole factor (scope COLUMN, MATRIX) are evaluated by the host once, at the factor as it stands
+   when the sweep starts, and enter these calls as the terms of their quadratic majoriser there. [worker] */
 typedef struct assay_penalty_calls {
   uint32_t struct_size, flags;
   int32_t (*mu)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *num,
@@ -178,6 +182,12 @@ typedef struct assay_penalty_calls {
   int32_t (*prox)(assay_ctx *ctx, int32_t side, assay_view *F, double step);
   int32_t (*grad)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *grad);
   int32_t (*value)(assay_ctx *ctx, int32_t side, const assay_view *F, double *out);
+  /* prox with a step per row (F->rows of them). With a step of 0 both are the projection onto the set alone. */
+  int32_t (*prox_rows)(assay_ctx *ctx, int32_t side, assay_view *F, const double *steps);
+  /* As quad for penalties and bounds that differ between rows: lin, lower and upper are blocks of F's shape and layout (row
+     by row, or BY_COMPONENT as F is) and are overwritten; diag has an entry per component. */
+  int32_t (*quad_rows)(assay_ctx *ctx, int32_t side, const assay_view *F, double *diag,
+                       assay_view *lin, assay_view *lower, assay_view *upper);
 } assay_penalty_calls;
 
 /* Observed entries of one row (column) of X: index idx[e] (NULL: all, in order), value x[e], weight w[e] (NULL: 1). Where
@@ -438,16 +448,40 @@ typedef struct assay_loss {
 } assay_loss;
 
 enum { ASSAY_SCOPE_ELEMENT, ASSAY_SCOPE_ROW, ASSAY_SCOPE_COLUMN, ASSAY_SCOPE_MATRIX };
-/* Order of composition: quadratic, then l1, then one set. */
-enum { ASSAY_PENALTY_QUADRATIC, ASSAY_PENALTY_L1, ASSAY_PENALTY_SET };
-enum { ASSAY_PENALTY_NONNEG = 1, ASSAY_PENALTY_CONVEX = 2 }; /* NONNEG: feasible factors are >= 0 */
+/* Order of composition: quadratic, then l1, then one set. QUADRATIC_L1 stands for both of the first two. */
+enum {
+  ASSAY_PENALTY_QUADRATIC,
+  ASSAY_PENALTY_L1,
+  ASSAY_PENALTY_SET,
+  ASSAY_PENALTY_QUADRATIC_L1
+};
+enum {
+  ASSAY_PENALTY_NONNEG = 1, /* a set: feasible factors are >= 0 */
+  ASSAY_PENALTY_CONVEX = 2,
+  ASSAY_PENALTY_NEEDS_NONNEG = 4,  /* bounded below on f >= 0 only: the factor needs such a set */
+  ASSAY_PENALTY_NO_MAJORISER = 8,  /* whole() gives no curvature: no quadratic lies above */
+  ASSAY_PENALTY_BY_PLACE = 16      /* depends on which row an entry is in */
+};
 typedef struct assay_penalty_facts {
   uint32_t struct_size, flags;
   int32_t scope, kind;
+  /* Highest power of f in the den half of mu_add or whole: 3 for a quartic. Read by multiplicative updates to choose an
+     exponent that keeps descent; 0: the loss's own exponent. */
+  double mu_power;
 } assay_penalty_facts;
 
-/* "assay.penalty/1". Views are blocks of rows of the factor. At least one of prox, mu_add, quad_add, grad_add (a set: prox,
-   its projection). All but create are [worker]. */
+/* What a penalty learns about its factor once the data are known. */
+typedef struct assay_factor_facts {
+  uint32_t struct_size, flags; /* ASSAY_FACTOR_FROZEN */
+  int32_t side, axis;          /* 0 W on ROWS, 1 H on COLS, 2 S */
+  int64_t rows, width;         /* of the factor, long side first */
+  int64_t n, d;                /* shape of X */
+} assay_factor_facts;
+
+/* "assay.penalty/1". Views are blocks of rows of the factor (host->first_row says which); of scope COLUMN and MATRIX whole
+   factors. ELEMENT and ROW: at least one of prox, mu_add, quad_add, grad_add (a set: prox, its projection). COLUMN and
+   MATRIX: a set has project, another penalty whole. value and whole of those are called by one thread. All but create,
+   bind and describe are [worker]. */
 typedef struct assay_penalty {
   uint32_t struct_size, flags;
   int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_options *options,
@@ -465,10 +499,34 @@ typedef struct assay_penalty {
   int32_t (*quad_add)(void *self, assay_ctx *ctx, const assay_view *F, double *diag, double *lin,
                       double *lower, double *upper);
   int32_t (*grad_add)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *grad);
+  /* Optional: told once what factor it acts on, before any other call but describe. [setup] */
+  int32_t (*bind)(void *self, assay_ctx *ctx, const assay_factor_facts *factor);
+  /* COLUMN, MATRIX, not a set: adds the two halves of the gradient at F (non-negative where F is; grad = den - num), and to
+     *curvature a c with penalty(Z) <= penalty(F) + <grad, Z - F> + c/2 |Z - F|^2 for all (feasible) Z. F, num, den: the
+     whole factor, row by row. */
+  int32_t (*whole)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *num,
+                   assay_view *den, double *curvature);
+  /* COLUMN, MATRIX, a set: the nearest feasible point in place of the whole factor. The host calls it after a sweep that
+     wrote the factor, before anything reads it. */
+  int32_t (*project)(void *self, assay_ctx *ctx, assay_view *F);
+  /* Optional, ELEMENT sets whose bounds differ between rows: tightens lower and upper, blocks of F's shape and layout. */
+  int32_t (*bounds)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *lower,
+                    assay_view *upper);
+  /* Optional, a set: G is the gradient at F; replaces it by the projected gradient, 0 where F is stationary: G minus its
+     part along the set's normal cone. Views as project (prox) takes them. Without it the host takes a short projected
+     step. */
+  int32_t (*kkt)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *G);
 } assay_penalty;
 
 /* What a program is built for. */
-enum { ASSAY_FACTOR_NONNEG = 1, ASSAY_FACTOR_FROZEN = 2 };
+enum {
+  ASSAY_FACTOR_NONNEG = 1,
+  ASSAY_FACTOR_FROZEN = 2,
+  /* A set ties the rows of the factor together; the host projects onto it after the sweep that wrote it. A step must then
+     be one for all rows. */
+  ASSAY_FACTOR_COUPLED = 4,
+  ASSAY_FACTOR_SET = 8 /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
+};
 typedef struct assay_problem {
   uint32_t struct_size, flags;
   int64_t n, d, nnz;        /* nnz: stored entries, n d when dense */
@@ -486,6 +544,7 @@ typedef struct assay_problem {
   int64_t true_rank; /* of data that were made from known factors, else 0 */
   const double *
       true_factor[2]; /* metrics: those factors, n x true_rank and d x true_rank, or NULL */
+  double mu_power[3]; /* largest mu_power of each factor's penalties */
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -499,8 +558,10 @@ enum {
   ASSAY_NEEDS_MU_ADD = 1,
   ASSAY_NEEDS_QUAD = 2,
   ASSAY_NEEDS_PROX = 4,
-  ASSAY_NEEDS_GRAD_ADD = 8
-}; /* of penalties */
+  ASSAY_NEEDS_GRAD_ADD = 8,
+  ASSAY_NEEDS_QUAD_ROWS = 16, /* calls quad_rows, so also takes what differs between rows */
+  ASSAY_NEEDS_CLIP = 32 /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
+}; /* of penalties: any one of these */
 enum {
   ASSAY_TAKES_SPARSE = 1,
   ASSAY_TAKES_MASK = 2,
@@ -730,12 +791,12 @@ static inline assay_buf assay_sum(assay_builder *b, const char *name, int64_t ro
 #define ASSAY_SIZE_(type, bytes) \
   ASSAY_STATIC_ASSERT(sizeof(type) == (bytes), #type " has changed size")
 ASSAY_SIZE_(assay_option, 64);
-ASSAY_SIZE_(assay_host, 104);
+ASSAY_SIZE_(assay_host, 112);
 ASSAY_SIZE_(assay_view, 48);
 ASSAY_SIZE_(assay_math, 104);
 ASSAY_SIZE_(assay_rng, 32);
 ASSAY_SIZE_(assay_la, 64);
-ASSAY_SIZE_(assay_penalty_calls, 48);
+ASSAY_SIZE_(assay_penalty_calls, 64);
 ASSAY_SIZE_(assay_files, 24);
 ASSAY_SIZE_(assay_line, 48);
 ASSAY_SIZE_(assay_entries, 48);
@@ -751,9 +812,10 @@ ASSAY_SIZE_(assay_grid, 56);
 ASSAY_SIZE_(assay_builder, 120);
 ASSAY_SIZE_(assay_loss_facts, 96);
 ASSAY_SIZE_(assay_loss, 104);
-ASSAY_SIZE_(assay_penalty_facts, 16);
-ASSAY_SIZE_(assay_penalty, 72);
-ASSAY_SIZE_(assay_problem, 168);
+ASSAY_SIZE_(assay_penalty_facts, 24);
+ASSAY_SIZE_(assay_factor_facts, 48);
+ASSAY_SIZE_(assay_penalty, 112);
+ASSAY_SIZE_(assay_problem, 192);
 ASSAY_SIZE_(assay_solver, 56);
 ASSAY_SIZE_(assay_init, 32);
 ASSAY_SIZE_(assay_trials, 40);

@@ -96,8 +96,15 @@ static int32_t grad_add(void* self, assay_ctx* ctx, const assay_view* F, assay_v
 static const assay_option options[] = {{"weight", "factor of the sum of absolute values",
                                         ASSAY_OPT_FLOAT, 0, 0.1, 0, INFINITY, NULL, NULL},
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_penalty vtable = {sizeof vtable, 0,    create, destroy,  describe,
-                                     value,         prox, mu_add, quad_add, grad_add};
+static const assay_penalty vtable = {.struct_size = sizeof vtable,
+                                     .create = create,
+                                     .destroy = destroy,
+                                     .describe = describe,
+                                     .value = value,
+                                     .prox = prox,
+                                     .mu_add = mu_add,
+                                     .quad_add = quad_add,
+                                     .grad_add = grad_add};
 static const assay_plugin plugin = {sizeof plugin,
                                     0,
                                     "assay.penalty/1",

@@ -46,8 +46,11 @@ static int32_t quad_add(void* self,
   return ASSAY_OK;
 }
 
-static const assay_penalty vtable = {sizeof vtable, 0,    NULL, NULL,     describe,
-                                     value,         prox, NULL, quad_add, NULL};
+static const assay_penalty vtable = {.struct_size = sizeof vtable,
+                                     .describe = describe,
+                                     .value = value,
+                                     .prox = prox,
+                                     .quad_add = quad_add};
 static const assay_plugin plugin = {sizeof plugin,
                                     0,
                                     "assay.penalty/1",
