@@ -138,6 +138,8 @@ std::vector<std::string> facts(const Descriptor& d, const plugin::Registry& regi
         (m.flags & ASSAY_METRIC_LOWER_IS_BETTER) != 0 ? "lower is better" : "higher is better"};
     if ((m.flags & ASSAY_METRIC_PER_FACTOR) != 0)
       out.push_back(fmt::format("of one factor: `{0}.W` or `{0}.H`", d.id));
+    if ((m.flags & ASSAY_METRIC_OF_TRIALS) != 0)
+      out.push_back("of all repeats of a cell together: needs `repeats` or `seeds`");
     return out;
   }
   return {};

@@ -17,6 +17,7 @@ namespace assay::cli {
 namespace {
 
 using experiment::Action;
+using experiment::GroupResult;
 using experiment::RunResult;
 using experiment::Status;
 using experiment::TrialResult;
@@ -57,6 +58,8 @@ class Report {
   void json() const {
     for (const TrialResult& t : result_.trials)
       tool_.out(trial_json(t).dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+    for (const GroupResult& g : result_.groups)
+      tool_.out(group_json(g).dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
   }
 
   void plan() const {
@@ -69,6 +72,7 @@ class Report {
 
   void text() const {
     trials();
+    groups();
     reasons();
     pictures();
     curve();
@@ -103,6 +107,27 @@ class Report {
     out["folder"] = t.folder;
     out["files"] = t.files;
     return out;
+  }
+
+  static ordered_json group_json(const GroupResult& g) {
+    ordered_json out = {{"label", g.label}, {"repeats", g.trials}};
+    for (const auto& [key, value] : g.cell) out["cell"][key] = value;
+    for (const auto& [metric, value] : g.numbers) out["metrics"][metric] = json_number(value);
+    out["folder"] = g.folder;
+    return out;
+  }
+
+  // What the repeats of each cell say together.
+  void groups() const {
+    if (result_.groups.empty()) return;
+    std::vector<std::string> head = {"all repeats of", "repeats"};
+    for (const auto& [metric, value] : result_.groups.front().numbers) head.push_back(metric);
+    std::vector<std::vector<std::string>> rows;
+    for (const GroupResult& g : result_.groups) {
+      rows.push_back({g.label, fmt::format("{}", g.trials.size())});
+      for (const auto& [metric, value] : g.numbers) rows.back().push_back(number(value));
+    }
+    tool_.out("\n" + table(head, rows, tool_.color_out));
   }
 
   void trials() const {
@@ -220,7 +245,9 @@ class Report {
 
 int exit_code(const RunResult& r) {
   if (const int signal = caught_signal(); signal != 0 && r.interrupted > 0) return 128 + signal;
-  return r.failed > 0 || r.interrupted > 0 ? kTrialsFailed : kOk;
+  const bool unmeasured = std::any_of(r.groups.begin(), r.groups.end(),
+                                      [](const auto& g) { return !g.errors.empty(); });
+  return r.failed > 0 || r.interrupted > 0 || unmeasured ? kTrialsFailed : kOk;
 }
 
 // What to type next.
@@ -262,6 +289,9 @@ void show_failures(const Tool& tool, const spec::ParseResult& parsed, const RunR
   for (const TrialResult& t : r.trials) {
     if (t.status != Status::kFailed && t.status != Status::kDiverged) continue;
     for (const Error& e : t.errors) (void)tool.show(e, parsed);
+  }
+  for (const GroupResult& g : r.groups) {
+    for (const Error& e : g.errors) (void)tool.show(e, parsed);
   }
 }
 

@@ -228,6 +228,18 @@ Expected<SavedModel> read_model(const std::string& path) {
   return model;
 }
 
+assay_dense view_of(const kernels::Member& m) {
+  assay_dense v{};
+  v.data = const_cast<unsigned char*>(m.bytes.data());
+  v.dtype = m.dtype;
+  v.flags = ASSAY_READ_ONLY | ASSAY_CONTIGUOUS;
+  v.rows = m.rows;
+  v.cols = m.vector ? 1 : m.cols;
+  v.row_stride = v.cols;
+  v.col_stride = 1;
+  return v;
+}
+
 data::Names names_of(const SavedModel& model) {
   return {strings(model.about, "rows"), strings(model.about, "cols"),
           strings(model.about, "labels")};

@@ -42,6 +42,9 @@ kernels::Member user_view(const graph::Buffer& factor, int side);
 // And back into storage (long side first).
 graph::Buffer storage_view(const kernels::Member& member, int side);
 
+// A member as plugins see it; borrowed.
+assay_dense view_of(const kernels::Member& member);
+
 // Names of rows and columns, empty where there are none.
 data::Names names_of(const SavedModel& model);
 

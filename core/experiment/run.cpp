@@ -4,6 +4,7 @@
 //   2. decide    what is finished stays; what is not goes on; the rest is new
 //   3. check     data against every model that will be fitted, before anything is
 //   4. execute   one trial after another, each into its own folder
+//   5. compare   what the repeats of a cell say together, where the spec asks for it
 #include "core/experiment/run.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 
 #include "core/experiment/execute.hpp"
 #include "core/experiment/files.hpp"
+#include "core/experiment/groups.hpp"
 #include "core/experiment/resolve.hpp"
 #include "core/experiment/session.hpp"
 #include "core/experiment/store.hpp"
@@ -53,7 +55,10 @@ class Run {
       ASSAY_TRY(write_run_files(experiment_, result_, session_.data_ids(), runtime_));
     }
     observer_.planned(result_);
-    if (!options_.dry_run) ASSAY_TRY(execute_all());
+    if (!options_.dry_run) {
+      ASSAY_TRY(execute_all());
+      ASSAY_TRY(measure_groups(experiment_, runtime_, result_));
+    }
     count();
     return std::move(result_);
   }

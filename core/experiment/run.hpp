@@ -43,9 +43,20 @@ struct TrialResult {
   std::vector<std::string> files;  // what writers left there
 };
 
+// What the repeats of one cell say together.
+struct GroupResult {
+  std::vector<std::pair<std::string, std::string>> cell;
+  std::string label;                                    // as of its trials
+  std::vector<std::string> trials;                      // ids of those that counted
+  std::vector<std::pair<std::string, double>> numbers;  // metric -> value; NaN where it failed
+  std::vector<Error> errors;
+  std::string folder;  // groups/<id>
+};
+
 struct RunResult {
   std::string folder;
   std::vector<TrialResult> trials;  // in the order of the spec, skipped pairs last
+  std::vector<GroupResult> groups;  // where the spec names metrics of trials
   int64_t ran = 0, kept = 0, skipped = 0, failed = 0, interrupted = 0;  // failed: with diverged
   bool nothing_to_do = false;  // every trial was finished already
 };

@@ -19,18 +19,6 @@ std::vector<const char*> pointers(const std::vector<std::string>& names) {
   return out;
 }
 
-assay_dense view_of(const kernels::Member& m) {
-  assay_dense v{};
-  v.data = const_cast<unsigned char*>(m.bytes.data());
-  v.dtype = m.dtype;
-  v.flags = ASSAY_READ_ONLY | ASSAY_CONTIGUOUS;
-  v.rows = m.rows;
-  v.cols = m.vector ? 1 : m.cols;
-  v.row_stride = v.cols;
-  v.col_stride = 1;
-  return v;
-}
-
 void note_file(void* sink, const char* file) {
   static_cast<std::vector<std::string>*>(sink)->push_back(std::string(kPictures) + "/" + file);
 }

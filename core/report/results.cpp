@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The closing row of every trial's trace as lines of metric and value.
+// The closing row of every trial's trace as lines of metric and value; then what the repeats of a
+// cell say together.
 #include "core/report/results.hpp"
 
 #include <algorithm>
@@ -51,16 +52,23 @@ std::vector<std::pair<std::string, double>> numbers(const TrialResult& t) {
   return out;
 }
 
+std::string cells(const std::vector<std::pair<std::string, std::string>>& values,
+                  const std::vector<std::string>& keys) {
+  std::string line;
+  for (const std::string& key : keys) {
+    const auto cell =
+        std::find_if(values.begin(), values.end(), [&](const auto& c) { return c.first == key; });
+    line.append(",");
+    if (cell != values.end()) line += quoted(cell->second);
+  }
+  return line;
+}
+
 std::string identity(const TrialResult& t, const std::vector<std::string>& keys) {
   std::string line = t.id;
   line.append(",").append(experiment::status_name(t.status)).append(",");
   if (t.stop != fit::Stop::kNone) line += fit::stop_name(t.stop);
-  for (const std::string& key : keys) {
-    const auto cell =
-        std::find_if(t.cell.begin(), t.cell.end(), [&](const auto& c) { return c.first == key; });
-    line.append(",");
-    if (cell != t.cell.end()) line += quoted(cell->second);
-  }
+  line += cells(t.cell, keys);
   line.append(",").append(t.deterministic ? "deterministic" : std::to_string(t.repeat));
   return line;
 }
@@ -78,6 +86,14 @@ std::string results_csv(const experiment::RunResult& result) {
     if (values.empty()) text.append(head).append(",,\n");
     for (const auto& [metric, value] : values) {
       text.append(head).append(",").append(quoted(metric)).append(",");
+      if (!std::isnan(value)) text += format_shortest(value);
+      text += '\n';
+    }
+  }
+  for (const experiment::GroupResult& g : result.groups) {
+    for (const auto& [metric, value] : g.numbers) {
+      text.append(",,").append(cells(g.cell, keys)).append(",all,").append(quoted(metric));
+      text += ",";
       if (!std::isnan(value)) text += format_shortest(value);
       text += '\n';
     }

@@ -10,7 +10,7 @@
 namespace assay::report {
 
 // Columns: trial, status, stop, one per matrix key, repeat, metric, value. Trials without numbers
-// have one line.
+// have one line. Numbers about all repeats of a cell have an empty trial and the repeat `all`.
 std::string results_csv(const experiment::RunResult& result);
 
 // Into the run's folder; a file that would not change is left alone. Returns its path.

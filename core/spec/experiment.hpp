@@ -75,6 +75,7 @@ struct Metric {
 struct MeasureSpec {
   int64_t every = 10;
   std::vector<Metric> metrics;
+  std::vector<Metric> across;  // of the set of a cell's repeats: no part of a trial's identity
 };
 
 // One fit.

@@ -221,9 +221,23 @@ class TrialReader {
     if (!d) d = find_plugin(id, "metric", path, context_);
     if (!d) return;
     out.id = d->id;
-    const bool per_factor =
-        (static_cast<const assay_metric*>(d->plugin->vtable)->flags & ASSAY_METRIC_PER_FACTOR) != 0;
-    if (check_factor(node, path, out, per_factor)) trial_.measure.metrics.push_back(out);
+    const uint32_t flags = static_cast<const assay_metric*>(d->plugin->vtable)->flags;
+    if (!check_factor(node, path, out, (flags & ASSAY_METRIC_PER_FACTOR) != 0)) return;
+    if ((flags & ASSAY_METRIC_OF_TRIALS) == 0) {
+      trial_.measure.metrics.push_back(out);
+    } else if (check_across(node, path, out)) {
+      trial_.measure.across.push_back(out);
+    }
+  }
+
+  bool check_across(const Node& node, const std::string& path, const Metric& m) {
+    if (!m.heldout) return true;
+    context_.out.push_back(
+        Diagnostic("E0117", fmt::format("metric `{}` is about all repeats together", m.id))
+            .at(node.mark)
+            .about(path)
+            .with_help(fmt::format("write `{}`", m.text.substr(m.text.find('.') + 1))));
+    return false;
   }
 
   bool check_factor(const Node& node, const std::string& path, const Metric& m, bool per_factor) {

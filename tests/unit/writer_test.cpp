@@ -57,6 +57,13 @@ plugin::Options shape(std::vector<double> numbers) {
   return options;
 }
 
+void add_text(plugin::Options& options, const std::string& name, std::string text) {
+  plugin::OptionValue& value = options.values[name];
+  value.type = ASSAY_OPT_STRING;
+  value.text = std::move(text);
+  value.has_text = value.given = true;
+}
+
 struct Png {
   int64_t width = 0, height = 0;
   std::vector<unsigned char> pixels;
@@ -127,4 +134,43 @@ TEST_CASE("csv writes every array with its names") {
   CHECK(text_of(folder.path("W.csv")) ==
         "name,component1,component2\nfirst,1,0.1\n\"a \"\"b\"\", c\",-3,1e+10\n");
   CHECK(!write("csv", folder.path("none"), {}).ok());
+}
+
+TEST_CASE("top_words names the largest entries of each component, positive ones only") {
+  const Folder folder;
+  plugin::Options options;
+  add_number(options, "count", 3);
+  const auto files = write("top_words", folder.path("."), options);
+  REQUIRE(files.ok());
+  CHECK(*files == std::vector<std::string>{"top_words.txt", "top_words.csv"});
+  CHECK(text_of(folder.path("top_words.txt")) == "component 1: p3 p2 p1\ncomponent 2: p0 p3\n");
+  CHECK(text_of(folder.path("top_words.csv")) ==
+        "component,place,name,weight\n1,1,p3,4\n1,2,p2,2\n1,3,p1,1\n2,1,p0,0.1\n2,2,p3,0.05\n");
+  add_text(options, "factor", "W");
+  REQUIRE(write("top_words", folder.path("."), options).ok());
+  CHECK(text_of(folder.path("top_rows.txt")) ==
+        "component 1: first\ncomponent 2: a \"b\", c first\n");
+  CHECK(!write("top_words", folder.path("none"), {}).ok());
+}
+
+TEST_CASE("match gives each known one the component that correlates, one to one") {
+  const Folder folder;
+  plugin::Options options;
+  // The second and third are both nearest to component 2; the sum decides.
+  std::ofstream(folder.path("known.csv")) << "a,b,c,d\n0,2,4,8\n0.2,0,0,0.2\n1,0,0.1,0.4\n";
+  add_text(options, "path", folder.path("known.csv"));
+  add_text(options, "names", "salt, pepper,sugar");
+  const auto files = write("match", folder.path("."), options);
+  REQUIRE_MESSAGE(files.ok(), files.error().message);
+  CHECK(*files == std::vector<std::string>{"match_H.csv"});
+  const std::string text = text_of(folder.path("match_H.csv"));
+  CHECK(text.rfind("reference,component,correlation,cosine\nsalt,1,1,1\n", 0) == 0);
+  CHECK(text.find("\npepper,,,\n") != std::string::npos);
+  CHECK(text.find("\nsugar,2,0.9") != std::string::npos);
+  add_text(options, "factor", "W");
+  auto wrong = write("match", folder.path("."), options);
+  REQUIRE(!wrong.ok());
+  CHECK(wrong.error().status == ASSAY_E_SHAPE);
+  add_text(options, "path", folder.path("none.csv"));
+  CHECK(!write("match", folder.path("."), options).ok());
 }
