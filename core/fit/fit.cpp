@@ -52,6 +52,7 @@ class Loop {
       ASSAY_TRY(step(due, row));
       if (stop_ == Stop::kNonFinite) break;
       if (due) test(row);
+      if (step_diverged_) stop_ = Stop::kDiverged;
       if (stop_ == Stop::kNone && step_converged_) stop_ = Stop::kConverged;
       if (stop_ == Stop::kNone) stop_ = test_limits(task_.stop, p_.iteration, p_.seconds);
       if (stop_ == Stop::kNone && checkpoint_due()) ASSAY_TRY(save());
@@ -162,11 +163,12 @@ class Loop {
     // The first step also shows whether this program brings a loss at all.
     const bool wants_loss = due && (std::isnan(row.loss) || p_.iteration == 0);
     const Clock::time_point begin = Clock::now();
-    auto result = step_->run(wants_loss);
+    auto result = step_->run(wants_loss, p_.iteration);
     p_.seconds += seconds_since(begin);
     if (!result) return not_finite(std::move(result.error()));
     ++p_.iteration;
     step_converged_ = result->converged;
+    step_diverged_ = result->diverged;
     if (wants_loss && !result->has_loss) p_.exact = true;
     if (result->has_loss && std::isnan(row.loss)) row.loss = result->loss;
     if (result->has_objective) row.objective = result->objective;
@@ -249,7 +251,7 @@ class Loop {
   graph::PlanOptions options_;
   Progress p_;
   Stop stop_ = Stop::kNone;
-  bool step_converged_ = false;
+  bool step_converged_ = false, step_diverged_ = false;
   std::optional<Error> numeric_;
   std::unique_ptr<Certificate> certificate_;
   std::unique_ptr<Method> solver_;

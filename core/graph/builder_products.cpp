@@ -74,6 +74,8 @@ int32_t add_terms(assay_builder* b, const assay_terms* t) {
   if (!t) return s.fail("terms without a description");
   if (!s.model->loss && !(t->flags & ASSAY_TERMS_SQUARED))
     return s.fail("terms, but the model has no loss");
+  if (t->what == ASSAY_MU && !(t->flags & ASSAY_TERMS_SQUARED) && !s.model->loss->has_mu_split())
+    return s.fail("terms in two halves, but the loss has no multiplicative split");
   if (!s.use(t->left, "the left operand of terms") ||
       !s.use(t->right, "the right operand of terms"))
     return ASSAY_E_PLUGIN;

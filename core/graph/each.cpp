@@ -125,8 +125,12 @@ int32_t run_each(const EachCall& call) {
       if (w.dtype == ASSAY_F32)
         for (const Image& image : call.stage->images)
           if (image.buffer == a.buffer && image.f64) w = {image.bytes.data(), ASSAY_F64, image.ld};
-      v.data = const_cast<void*>(w.data);
-      v.rows = b.decl.rows;
+      // In batches of rows these are the batch's.
+      const bool rows = b.decl.axis == ASSAY_ROWS;
+      const int64_t size = w.dtype == ASSAY_F32 || w.dtype == ASSAY_I32 ? 4 : 8;
+      v.data = const_cast<unsigned char*>(static_cast<const unsigned char*>(w.data)) +
+               (rows ? frame.first_row * w.ld * size : 0);
+      v.rows = rows ? frame.rows : b.decl.rows;
       v.cols = b.decl.width;
       v.stride = w.ld;
       v.flags = ASSAY_READ_ONLY;
@@ -172,6 +176,8 @@ int32_t run_each(const EachCall& call) {
   block.n_args = n_args;
   block.arg = views;
   block.ctx = &worker.ctx;
+  block.step = frame.step;
+  block.turn = frame.turn;
   int32_t status = ASSAY_OK;
   try {
     status = line.fn(frame.program->self, &block);
@@ -202,6 +208,8 @@ int32_t run_each(const EachCall& call) {
     const assay_arg& a = line.args[static_cast<size_t>(copied[c].arg)];
     if (!(a.access & ASSAY_OUT)) continue;
     const PlanBuffer& b = frame.layout->buffers[static_cast<size_t>(a.buffer)];
+    // A line that lives for something else it writes must not touch a factor that is fixed.
+    if (b.decl.side >= 0 && frame.model->frozen[b.decl.side]) continue;
     int32_t dtype = ASSAY_F64;
     int64_t ld = 0;
     unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);

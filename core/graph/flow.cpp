@@ -87,7 +87,8 @@ char run_begins;
 
 class Flow final : public Executor {
  public:
-  Flow(Engine& engine, Arena& arena) : engine_(engine), arena_(arena.body().arena) {
+  Flow(Engine& engine, Arena& arena, int first, int last)
+      : engine_(engine), arena_(arena.body().arena), first_(first), stages_(last - first) {
     arena_.execute([this] {
       graph_ = std::make_unique<flow::graph>();
       build();
@@ -148,6 +149,8 @@ class Flow final : public Executor {
     return e;
   }
 
+  size_t at(int stage) const { return static_cast<size_t>(stage - first_); }
+
   int worker() const {
     const int i = oneapi::tbb::this_task_arena::current_thread_index();
     return i < 0 || static_cast<size_t>(i) >= engine_.workers.size() ? 0 : i;
@@ -155,12 +158,11 @@ class Flow final : public Executor {
 
   void build() {
     Entry* last = nullptr;
-    for (size_t s = 0; s < engine_.layout.stages.size(); ++s) {
-      Stage& stage = engine_.layout.stages[s];
-      const int index = static_cast<int>(s);
+    for (int index = first_; index < first_ + stages_; ++index) {
+      Stage& stage = engine_.layout.stages[static_cast<size_t>(index)];
       pools_.push_back(std::make_unique<PartialPool>(stage.partial));
       partials_.emplace_back(static_cast<size_t>(stage.lanes), nullptr);
-      const std::string name = "stage " + std::to_string(s);
+      const std::string name = "stage " + std::to_string(index);
       std::vector<Entry*> after;
       if (last) after.push_back(last);
       if (stage.lanes == 1 || stage.seconds < kOneNodeSeconds) {
@@ -188,16 +190,16 @@ class Flow final : public Executor {
 
   void run_lane(int s, int lane) {
     Stage& stage = engine_.layout.stages[static_cast<size_t>(s)];
-    double* partial = lane == 0 ? stage.root.data() : pools_[static_cast<size_t>(s)]->take();
-    partials_[static_cast<size_t>(s)][static_cast<size_t>(lane)] = partial;
+    double* partial = lane == 0 ? stage.root.data() : pools_[at(s)]->take();
+    partials_[at(s)][static_cast<size_t>(lane)] = partial;
     engine_.run_lane(s, lane, worker(), partial);
   }
 
   void join(int s, int left, int right) {
-    auto& partials = partials_[static_cast<size_t>(s)];
+    auto& partials = partials_[at(s)];
     double* r = partials[static_cast<size_t>(right)];
     engine_.join(s, partials[static_cast<size_t>(left)], r);
-    pools_[static_cast<size_t>(s)]->give(r);
+    pools_[at(s)]->give(r);
   }
 
   void run_whole(int s) {
@@ -209,14 +211,15 @@ class Flow final : public Executor {
   void subtree(int s, int first, int size, double* partial) {
     if (size == 1) return engine_.run_lane(s, first, worker(), partial);
     subtree(s, first, size / 2, partial);
-    double* right = pools_[static_cast<size_t>(s)]->take();
+    double* right = pools_[at(s)]->take();
     subtree(s, first + size / 2, size / 2, right);
     engine_.join(s, partial, right);
-    pools_[static_cast<size_t>(s)]->give(right);
+    pools_[at(s)]->give(right);
   }
 
   Engine& engine_;
   oneapi::tbb::task_arena& arena_;
+  int first_, stages_;
   std::unique_ptr<flow::graph> graph_;
   std::deque<Entry> nodes_;
   Entry* last_ = nullptr;
@@ -226,8 +229,8 @@ class Flow final : public Executor {
 
 }  // namespace
 
-std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena) {
-  return std::make_unique<Flow>(engine, arena);
+std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena, int first, int last) {
+  return std::make_unique<Flow>(engine, arena, first, last);
 }
 
 }  // namespace assay::graph

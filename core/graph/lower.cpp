@@ -8,6 +8,7 @@
 // replace contractions by column sums; the squared loss by Gram matrices.
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "core/graph/ops.hpp"
@@ -50,14 +51,19 @@ class Lowering {
         case LineKind::kReport:
           layout_.reports.emplace_back(line.name, line.left);
           break;
-        case LineKind::kNormals:
         case LineKind::kLoop:
         case LineKind::kBatches:
+          open_control(line);
+          break;
         case LineKind::kEnd:
+          close_control();
+          break;
+        case LineKind::kNormals:
         case LineKind::kGrid:
           return Error(ASSAY_E_PLUGIN, "E0410", "`" + line.name + "` is not planned yet");
       }
     }
+    if (refused_) return std::move(*refused_);
     settle_buffers();
     return std::move(layout_);
   }
@@ -155,11 +161,36 @@ class Lowering {
     return true;
   }
 
+  // A sweep never reaches over the start or the end of a loop or of batches.
+  void open_control(const Line& line) {
+    Control c;
+    c.kind = line.kind == LineKind::kLoop ? Control::Kind::kLoop : Control::Kind::kBatches;
+    c.until = line.left;
+    c.count = line.count;
+    c.shuffled = line.flags == ASSAY_SHUFFLED;
+    c.stream = line.stream;
+    if (c.kind == Control::Kind::kBatches) batch_ = line.count;
+    open_.back()->push_back(std::move(c));
+    open_.push_back(&open_.back()->back().body);
+  }
+  void close_control() {
+    open_.pop_back();
+    if (open_.size() == 1) batch_ = 0;
+  }
+
   void emit(Op op) {
-    if (layout_.stages.empty() || !joins(op, layout_.stages.back())) {
+    std::vector<Control>& control = *open_.back();
+    const bool running = !control.empty() && control.back().kind == Control::Kind::kRun;
+    if (!running || !joins(op, layout_.stages.back())) {
       Stage stage;
       stage.axis = op.axis;
+      stage.batch = batch_;
       layout_.stages.push_back(std::move(stage));
+      if (!running) {
+        control.emplace_back();
+        control.back().first = static_cast<int>(layout_.stages.size()) - 1;
+      }
+      control.back().last = static_cast<int>(layout_.stages.size());
     }
     Stage& stage = layout_.stages.back();
     const int index = static_cast<int>(layout_.stages.size()) - 1;
@@ -185,7 +216,11 @@ class Lowering {
 
   // Whether a product of X for `axis` is carried in a sweep of the other axis.
   bool carry(int32_t axis, int64_t width, int results) {
+    // Batches are runs of rows: their sums over rows are carried, for sparse X always (its column
+    // index knows no batches).
+    if (batch_ > 0 && model_.x->sparse) return axis == ASSAY_COLS;
     if (options_.force.carry == Force::Carry::kNever) return false;
+    if (batch_ > 0) return axis == ASSAY_COLS;
     const int64_t length = axis == ASSAY_ROWS ? model_.n() : model_.d();
     const double bytes = 8.0 * static_cast<double>(length * ld_of(width) * results);
     if (options_.force.carry == Force::Carry::kAlways) return bytes <= 4 * kDenseCarryBytes;
@@ -292,8 +327,9 @@ class Lowering {
         (t.flags & ASSAY_TERMS_SQUARED) || model_.loss->facts().tag == ASSAY_TAG_SQUARED;
     const bool entering = wants_entering(t);
     const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
-    if (squared && plain && !densified_products() && (t.what == ASSAY_MU || t.what == ASSAY_GRAD) &&
-        options_.force.fuse)
+    const bool apart = per_line(t) || (batch_ > 0 && t.value != ASSAY_NO);
+    if (squared && plain && !apart && !densified_products() &&
+        (t.what == ASSAY_MU || t.what == ASSAY_GRAD) && options_.force.fuse)
       lower_squared(line, entering);
     else
       lower_general(line, squared, entering);
@@ -302,7 +338,7 @@ class Lowering {
   // The host measures the loss on the first terms whose operands are the factors as they enter the
   // step.
   bool wants_entering(const assay_terms& t) {
-    if (entering_done_ || t.value != ASSAY_NO || t.what == ASSAY_VALUE ||
+    if (open_.size() > 1 || entering_done_ || t.value != ASSAY_NO || t.what == ASSAY_VALUE ||
         (t.flags & ASSAY_TERMS_SQUARED))
       return false;
     if (buffer(t.left).decl.side != 0 || buffer(t.right).decl.side != 1) return false;
@@ -312,6 +348,11 @@ class Lowering {
           if (b == t.left || b == t.right) return false;
     entering_done_ = true;
     return true;
+  }
+
+  // The value is wanted for each row (column).
+  bool per_line(const assay_terms& t) {
+    return t.value != ASSAY_NO && buffer(t.value).decl.axis != ASSAY_ONE;
   }
 
   // The loss of a terms line as scalars: into its own value buffer, or as the entering loss.
@@ -393,8 +434,14 @@ class Lowering {
   // Any loss: model block, spans, contraction. Over sparse X with zeros the zero term is summed
   // apart.
   void lower_general(const Line& line, bool squared, bool entering) {
-    const assay_terms& t = line.terms;
+    assay_terms t = line.terms;
     const data::Data& x = *model_.x;
+    const bool lines = per_line(t);
+    if (batch_ > 0 && x.sparse && t.axis == ASSAY_COLS) {
+      if (lines)
+        return refuse("`" + line.name + "`: a value per column of sparse X, inside batches");
+      if (t.what == ASSAY_VALUE) t.axis = ASSAY_ROWS;  // the total is the same
+    }
     const int own = t.axis == ASSAY_ROWS ? t.left : t.right,
               opposite = t.axis == ASSAY_ROWS ? t.right : t.left;
     const int64_t k = buffer(own).decl.width;
@@ -441,10 +488,14 @@ class Lowering {
                                            : internal("zero", t.axis, ASSAY_LOCAL, 0, k);
     }
     const int results = (op.out0 >= 0 ? 1 : 0) + (op.out1 >= 0 && !constant_den ? 1 : 0);
-    const bool carried = results > 0 && carry(t.axis, k, results);
+    const bool carried = results > 0 && !lines && carry(t.axis, k, results);
     if (constant_den) op.out1 = -1;
     op.flops = product_flops(k) * (1 + results);
-    if (with_value) {
+    if (lines) {
+      op.value = t.value;
+      op.line_value = true;
+      op.accumulate_value = zero_part;
+    } else if (with_value) {
       op.value = internal("loss", ASSAY_ONE, ASSAY_SUM, 1, 1);
       scalars.emplace_back(op.value, 1.0);
     }
@@ -493,8 +544,9 @@ class Lowering {
         dot.right = alone.out0;
         dot.scale = linear ? 1.0 : 0.5;
         dot.only_measured = entering;
-        dot.value = internal("zeros", ASSAY_ONE, ASSAY_SUM, 1, 1);
-        scalars.emplace_back(dot.value, 1.0);
+        dot.line_value = lines;
+        dot.value = lines ? t.value : internal("zeros", ASSAY_ONE, ASSAY_SUM, 1, 1);
+        if (!lines) scalars.emplace_back(dot.value, 1.0);
         emit(dot);
         if (mixed) emit(fill);
       } else {
@@ -502,7 +554,13 @@ class Lowering {
       }
     }
     if (!carried) emit_x(x_part, t.axis, false);
-    if (with_value) publish_value(t, entering, std::move(scalars), 0, false);
+    if (with_value && !lines) publish_value(t, entering, std::move(scalars), 0, false);
+  }
+
+  void refuse(const std::string& what) {
+    if (!refused_)
+      refused_ = Error(ASSAY_E_PLUGIN, "E0410",
+                       "plugin `" + program_.who + "` declared what no plan does: " + what);
   }
 
   // LOCALs that stay within one sweep become tile memory.
@@ -519,6 +577,9 @@ class Lowering {
   Model& model_;
   const PlanOptions& options_;
   Layout layout_;
+  std::vector<std::vector<Control>*> open_ = {&layout_.control};
+  int64_t batch_ = 0;  // rows of the batches being lowered, 0 outside
+  std::optional<Error> refused_;
   bool weighted_ = false, zeros_ = false, entering_done_ = false;
   int32_t compute_ = ASSAY_F64, main_ = ASSAY_ROWS;
 };

@@ -64,7 +64,9 @@ struct Op {
   double zero_a = 0;
   double scale = 1, scale1 = 0, constant = 0;
   bool accumulate = false;
-  int weight = -1;  // host array on the sweep's axis that weighs rows, or -1
+  bool line_value = false;        // value is a LOCAL: a number per row (column), not a sum
+  bool accumulate_value = false;  // line_value: onto what the zero term left there
+  int weight = -1;                // host array on the sweep's axis that weighs rows, or -1
   std::vector<std::pair<int, double>> inputs;  // kCombine
   Line line;                                   // kEach
   std::string name;
@@ -104,11 +106,25 @@ struct Stage {
   AlignedArray<double> root;
   double flops = 0, x_bytes = 0;
   double seconds = 0;  // estimate
+  int64_t batch = 0;   // rows of X it sees at a time; 0: all
+  double times = 1;    // that it runs in a step: once a batch; a loop's turns count once
+};
+
+// The order sweeps run in: a run of them, or a body that runs more than once.
+struct Control {
+  enum class Kind { kRun, kLoop, kBatches } kind = Kind::kRun;
+  int first = 0, last = 0;  // kRun: stages first .. last - 1
+  int until = -1;           // kLoop: 1 x 1 buffer, or -1
+  int64_t count = 0;        // kLoop: most turns; kBatches: rows of a batch
+  bool shuffled = false;    // kBatches
+  uint64_t stream = 0;
+  std::vector<Control> body;
 };
 
 struct Layout {
   std::vector<PlanBuffer> buffers;
   std::vector<Stage> stages;
+  std::vector<Control> control;  // of all stages, in order
   std::vector<std::pair<std::string, int>> reports;
   // The loss at the entering factors: sum of scalars, on measured steps; empty when the program has
   // no such terms.

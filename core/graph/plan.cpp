@@ -109,6 +109,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     e.frame.program = &e.program->body();
     e.frame.layout = &e.layout;
     e.frame.model = &model;
+    e.frame.rows = model.n();
     e.frame.isa = options.isa;
     e.frame.compute = options.compute == ASSAY_NUM ? model.compute : options.compute;
     size_stages(e.layout, model, options, e.frame.compute == ASSAY_F32 ? 4 : 8);
@@ -153,14 +154,16 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     }
     for (Stage& s : e.layout.stages) s.root = AlignedArray<double>(std::max<int64_t>(s.partial, 8));
     e.lanes = make_lanes(e.frame);
-    double seconds = 0;
-    for (const Stage& s : e.layout.stages) seconds += s.seconds;
     const int threads = options.arena ? options.arena->threads() : 1;
-    const bool graph =
-        options.arena && options.force.ranks == 1 &&
-        (options.force.run == Force::Run::kGraph ||
-         (options.force.run == Force::Run::kAuto && threads > 1 && seconds >= kInlineSeconds));
-    for (int i = 0; i < (graph ? threads : 1); ++i) {
+    const auto parallel = [&](int first, int last) {
+      if (!options.arena || options.force.ranks > 1) return false;
+      double seconds = 0;
+      for (int s = first; s < last; ++s) seconds += e.layout.stages[static_cast<size_t>(s)].seconds;
+      return options.force.run == Force::Run::kGraph ||
+             (options.force.run == Force::Run::kAuto && threads > 1 && seconds >= kInlineSeconds);
+    };
+    const bool any = parallel(0, static_cast<int>(e.layout.stages.size()));
+    for (int i = 0; i < (any ? threads : 1); ++i) {
       auto w = std::make_unique<Worker>();
       for (int side = 0; side < 3; ++side) w->ctx.penalties[side] = model.penalties[side].get();
       w->ctx.cancel = options.cancel;
@@ -172,7 +175,10 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
       for (const std::string& remark : e.layout.remarks) (*options.log)(ASSAY_LOG_INFO, remark);
     if (!e.layout.stages.empty()) {
       body.arena = options.arena;
-      body.executor = graph ? make_flow(e, *options.arena) : make_serial(e, options.force.ranks);
+      body.executor = make_walk(e, [&](int first, int last) {
+        return parallel(first, last) ? make_flow(e, *options.arena, first, last)
+                                     : make_serial(e, first, last, options.force.ranks);
+      });
     }
     return plan;
   } catch (const std::bad_alloc&) {
@@ -183,10 +189,13 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
   }
 }
 
-Expected<StepResult> Plan::run(bool measure) {
+Expected<StepResult> Plan::run(bool measure, int64_t step) {
   Engine& e = body_->engine;
   e.reset();
   e.frame.measure = measure;
+  e.frame.step = step;
+  e.frame.turn = e.frame.first_row = 0;
+  e.frame.rows = e.frame.model->n();
   if (e.layout.rotated >= 0) {
     // Before the first step, and when a riding op owes a value it was not asked for.
     bool owes = false;
@@ -204,7 +213,6 @@ Expected<StepResult> Plan::run(bool measure) {
   if (e.failed) return e.error;
   body_->primed = true;
   StepResult r;
-  const auto scalar = [&e](int b) { return *static_cast<const double*>(whole(e.frame, b).data); };
   if (measure && !e.layout.entering.empty()) {
     r.has_loss = true;
     r.loss = e.layout.entering_constant;
@@ -213,14 +221,16 @@ Expected<StepResult> Plan::run(bool measure) {
       const bool rides = e.layout.rotated >= 0 &&
                          e.layout.buffers[static_cast<size_t>(b)].stage == e.layout.rotated &&
                          rides_ahead(e.layout, b);
-      r.loss += c * (rides ? e.entering[i] : scalar(b));
+      r.loss += c * (rides ? e.entering[i] : scalar(e.frame, b));
     }
     if (!std::isfinite(r.loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
   }
   for (const auto& [name, b] : e.layout.reports) {
-    const double v = scalar(b);
+    const double v = scalar(e.frame, b);
     if (name == "converged") {
       r.converged = v != 0;
+    } else if (name == "diverged") {
+      r.diverged = r.diverged || v != 0;
     } else if (name == "objective") {
       r.has_objective = true;
       r.objective = v;
@@ -265,8 +275,8 @@ bool Plan::values_come_free() const { return body_->engine.layout.entering_free;
 Estimate Plan::estimate() const {
   Estimate est;
   for (const Stage& s : body_->engine.layout.stages) {
-    est.bytes_of_x += s.x_bytes;
-    est.flops += s.flops;
+    est.bytes_of_x += s.x_bytes * s.times;
+    est.flops += s.flops * s.times;
     est.partial_bytes += 8.0 * static_cast<double>(s.partial);
     est.reads_of_x += s.reads_x ? 1 : 0;
   }

@@ -75,6 +75,7 @@ struct StepResult {
   bool has_loss = false;
   double loss = 0;             // at the factors that entered the step (measure = true only)
   bool converged = false;      // the program reported it
+  bool diverged = false;       // likewise
   bool has_objective = false;  // the program reported one itself
   double objective = 0;
   std::map<std::string, double> reports;
@@ -93,9 +94,10 @@ class Plan {
                                               Model& model,
                                               const PlanOptions& options);
   ~Plan();
-  // One step. measure: also the loss at the entering factors. On error factors keep their last
-  // finite, feasible values (a block that failed is not committed).
-  Expected<StepResult> run(bool measure);
+  // One step. measure: also the loss at the entering factors. step: how many the run has done
+  // before; what a program draws is keyed by it. On error factors keep their last finite, feasible
+  // values (a block that failed is not committed).
+  Expected<StepResult> run(bool measure, int64_t step = 0);
   // LOCAL and SUM buffers flagged OUTPUT, and STATE, after a run: copied out, or not found.
   Expected<Buffer> output(const std::string& name) const;
   bool values_come_free() const;  // the loss falls out of the step's own products (squared)

@@ -65,6 +65,23 @@ void line_writes(const Line& line, std::vector<assay_buf>& out) {
   }
 }
 
+namespace {
+
+// For a loop or batches the line of its end, for other lines themselves.
+std::vector<size_t> matching_ends(const std::vector<Line>& lines) {
+  std::vector<size_t> ends(lines.size()), open;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    ends[i] = i;
+    if (lines[i].kind == LineKind::kLoop || lines[i].kind == LineKind::kBatches) open.push_back(i);
+    if (lines[i].kind != LineKind::kEnd || open.empty()) continue;
+    ends[open.back()] = i;
+    open.pop_back();
+  }
+  return ends;
+}
+
+}  // namespace
+
 std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3]) {
   std::vector<char> needed(program.buffers.size(), 0);
   std::vector<char> keep(program.lines.size(), 0);
@@ -74,6 +91,7 @@ std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3])
   };
   // Backwards to a fixed point: a buffer read early in a step may have been written late in the
   // step before.
+  const std::vector<size_t> ends = matching_ends(program.lines);
   bool changed = true;
   while (changed) {
     changed = false;
@@ -82,14 +100,16 @@ std::vector<Line> live_lines(const Program::Body& program, const bool frozen[3])
       const Line& line = program.lines[i];
       std::vector<assay_buf> writes;
       line_writes(line, writes);
+      if (line.kind == LineKind::kEnd) continue;  // goes with what it ends
       bool live = line.kind == LineKind::kReport;
+      for (size_t j = i; j < ends[i]; ++j) live = live || keep[j];
       for (const assay_buf b : writes) {
         const BufferDecl& d = program.buffers[static_cast<size_t>(b)];
         live = live || d.output || d.role == ASSAY_STATE ||
                (d.role == ASSAY_FACTOR && !is_frozen(b)) || needed[static_cast<size_t>(b)];
       }
       if (!live) continue;
-      keep[i] = 1;
+      keep[i] = keep[ends[i]] = 1;
       changed = true;
       std::vector<assay_buf> reads;
       line_reads(line, reads);

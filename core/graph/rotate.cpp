@@ -34,7 +34,9 @@ bool meet(const std::vector<int>& a, const std::vector<int>& b) {
 }  // namespace
 
 void rotate(Layout& layout) {
-  if (layout.stages.size() < 2) return;
+  if (layout.stages.size() < 2 || layout.control.size() != 1 ||
+      layout.control.front().kind != Control::Kind::kRun)
+    return;
   const Stage &first = layout.stages.front(), &last = layout.stages.back();
   if (first.axis != last.axis || first.axis == ASSAY_ONE || (first.reads_x && !last.reads_x))
     return;
@@ -89,6 +91,7 @@ void rotate(Layout& layout) {
     b.last_stage = head_only ? target : b.last_stage - 1;
   }
   for (const int b : head.stats) tail.stats.push_back(b);
+  layout.control.front().last = target + 1;
   layout.rotated = target;
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -77,7 +78,16 @@ class Executor {
   virtual int live_partials() const = 0;  // most that ever lived at a time, over stages
 };
 
-std::unique_ptr<Executor> make_serial(Engine& engine, int ranks);
-std::unique_ptr<Executor> make_flow(Engine& engine, Arena& arena);  // flow.cpp, the room of TBB
+// Of stages first .. last - 1.
+std::unique_ptr<Executor> make_serial(Engine& engine, int first, int last, int ranks);
+std::unique_ptr<Executor> make_flow(Engine& engine,
+                                    Arena& arena,
+                                    int first,
+                                    int last);  // flow.cpp, the room of TBB
+
+// Of the whole layout: loops and batches are walked on the calling thread, each run of stages
+// between them is given to what make_run made for it. control.cpp.
+using MakeRun = std::function<std::unique_ptr<Executor>(int first, int last)>;
+std::unique_ptr<Executor> make_walk(Engine& engine, const MakeRun& make_run);
 
 }  // namespace assay::graph

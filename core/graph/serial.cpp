@@ -12,15 +12,17 @@ namespace {
 
 class Serial final : public Executor {
  public:
-  Serial(Engine& engine, int ranks) : engine_(engine), ranks_(ranks) {
-    for (const Stage& s : engine.layout.stages)
-      pools_.push_back(std::make_unique<PartialPool>(s.partial));
+  Serial(Engine& engine, int first, int last, int ranks)
+      : engine_(engine), first_(first), last_(last), ranks_(ranks) {
+    for (int s = first; s < last; ++s)
+      pools_.push_back(
+          std::make_unique<PartialPool>(engine.layout.stages[static_cast<size_t>(s)].partial));
   }
 
   void run() override {
-    for (size_t s = 0; s < engine_.layout.stages.size() && !engine_.failed; ++s) {
-      stage_ = static_cast<int>(s);
-      Stage& stage = engine_.layout.stages[s];
+    for (int s = first_; s < last_ && !engine_.failed; ++s) {
+      stage_ = s;
+      Stage& stage = engine_.layout.stages[static_cast<size_t>(s)];
       const auto start = std::chrono::steady_clock::now();
       engine_.start_stage(stage_);
       if (ranks_ > 1 && stage.lanes > 1)
@@ -45,7 +47,7 @@ class Serial final : public Executor {
       return;
     }
     subtree(first, size / 2, partial);
-    PartialPool& pool = *pools_[static_cast<size_t>(stage_)];
+    PartialPool& pool = this->pool();
     double* right = pool.take();
     subtree(first + size / 2, size / 2, right);
     engine_.join(stage_, partial, right);
@@ -54,7 +56,7 @@ class Serial final : public Executor {
 
   void run_ranks(Stage& stage) {
     std::map<std::pair<int, int>, double*> held;  // (first lane, lanes) -> partial
-    PartialPool& pool = *pools_[static_cast<size_t>(stage_)];
+    PartialPool& pool = this->pool();
     for (int r = 0; r < ranks_; ++r) {
       int first = stage.lanes * r / ranks_;
       const int end = stage.lanes * (r + 1) / ranks_;
@@ -76,12 +78,14 @@ class Serial final : public Executor {
     double* left = collect(stage, held, first, size / 2);
     double* right = collect(stage, held, first + size / 2, size / 2);
     engine_.join(stage_, left, right);
-    pools_[static_cast<size_t>(stage_)]->give(right);
+    pool().give(right);
     return left;
   }
 
+  PartialPool& pool() { return *pools_[static_cast<size_t>(stage_ - first_)]; }
+
   Engine& engine_;
-  int ranks_, stage_ = 0;
+  int first_, last_, ranks_, stage_ = 0;
   std::vector<std::unique_ptr<PartialPool>> pools_;
 };
 
@@ -104,8 +108,8 @@ void PartialPool::give(double* p) {
   free_.push_back(p);
 }
 
-std::unique_ptr<Executor> make_serial(Engine& engine, int ranks) {
-  return std::make_unique<Serial>(engine, ranks);
+std::unique_ptr<Executor> make_serial(Engine& engine, int first, int last, int ranks) {
+  return std::make_unique<Serial>(engine, first, last, ranks);
 }
 
 }  // namespace assay::graph

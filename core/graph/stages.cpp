@@ -3,6 +3,7 @@
 // graph. Constants of the release, never of the machine, so that bits depend on shapes only.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/graph/ops.hpp"
 
@@ -60,16 +61,22 @@ void size_stages(Layout& layout,
   for (Stage& stage : layout.stages) {
     if (stage.axis != ASSAY_ONE) {
       stage.length = stage.axis == ASSAY_ROWS ? x.rows : x.cols;
+      if (stage.batch > 0 && stage.axis == ASSAY_ROWS) stage.length = std::min(stage.batch, x.rows);
       stage.tile = tile_length(stage, x, element_bytes);
       if (options.force.tile_rows > 0) stage.tile = options.force.tile_rows;
       stage.tiles = (stage.length + stage.tile - 1) / stage.tile;
     }
     stage.x_bytes = stage.reads_x ? static_cast<double>(x.bytes()) : 0;
+    for (const Op& op : stage.ops) stage.flops += op.flops;
+    if (stage.batch > 0) {  // its share of a step's work
+      stage.times = std::ceil(static_cast<double>(x.rows) / static_cast<double>(stage.batch));
+      stage.x_bytes /= stage.times;
+      if (stage.reads_x || stage.axis == ASSAY_ROWS) stage.flops /= stage.times;
+    }
     stage.lanes = lane_count(stage, stage.x_bytes);
     if (options.force.lanes > 0)
       stage.lanes = static_cast<int>(
           std::bit_floor(static_cast<uint64_t>(std::min(stage.tiles, options.force.lanes))));
-    for (const Op& op : stage.ops) stage.flops += op.flops;
     stage.seconds = std::max(stage.x_bytes / kBandwidth, stage.flops / kPeak);
   }
 }

@@ -23,10 +23,12 @@ TypedLanes<T>::TypedLanes(Frame& frame)
 template <class T>
 void TypedLanes<T>::size(Worker& w) const {
   int64_t x = 0, slice = 0, tile_doubles = 0, transposed = 0, scratch = 0;
+  int64_t longest_tile = 1;
   bool powers = false, loads = false;
   const int64_t longest = longest_line();
   for (const Stage& stage : frame_.layout->stages) {
     int64_t per_row = 0;
+    longest_tile = std::max(longest_tile, stage.tile);
     for (size_t b = 0; b < frame_.layout->buffers.size(); ++b) {
       PlanBuffer& p = frame_.layout->buffers[b];
       slice = std::max(slice, stage.tile * kernels::padded<T>(p.decl.width));
@@ -67,6 +69,7 @@ void TypedLanes<T>::size(Worker& w) const {
   w.transposed = bytes(transposed);
   w.scratch = bytes(scratch);
   w.tiles = AlignedArray<double>(tile_doubles);
+  w.line_values = AlignedArray<double>(longest_tile);
 }
 
 template <class T>
@@ -74,9 +77,12 @@ void TypedLanes<T>::start(Stage& stage) const {
   for (Image& image : stage.images) {
     const PlanBuffer& b = buffer(image.buffer);
     const Whole from = whole(frame_, image.buffer);
+    // In batches of rows only the batch's are read.
+    const int64_t first = b.decl.axis == ASSAY_ROWS ? frame_.first_row : 0,
+                  rows = b.decl.axis == ASSAY_ROWS ? frame_.rows : b.decl.rows;
     if (image.f64) {
-      convert(static_cast<const float*>(from.data), from.ld, b.decl.rows, b.decl.width,
-              reinterpret_cast<double*>(image.bytes.data()), image.ld);
+      convert(static_cast<const float*>(from.data) + first * from.ld, from.ld, rows, b.decl.width,
+              reinterpret_cast<double*>(image.bytes.data()) + first * image.ld, image.ld);
       continue;
     }
     auto* to = reinterpret_cast<T*>(image.bytes.data());
@@ -89,26 +95,25 @@ void TypedLanes<T>::start(Stage& stage) const {
           for (int64_t a = 0; a < b.decl.width; ++a) to[a * image.ld + i] = element(from, i, a);
       }
     } else if (from.dtype == ASSAY_F32) {
-      convert(static_cast<const float*>(from.data), from.ld, b.decl.rows, b.decl.width, to,
-              image.ld);
+      convert(static_cast<const float*>(from.data) + first * from.ld, from.ld, rows, b.decl.width,
+              to + first * image.ld, image.ld);
     } else {
-      convert(static_cast<const double*>(from.data), from.ld, b.decl.rows, b.decl.width, to,
-              image.ld);
+      convert(static_cast<const double*>(from.data) + first * from.ld, from.ld, rows, b.decl.width,
+              to + first * image.ld, image.ld);
     }
   }
 }
 
 template <class T>
-int32_t TypedLanes<T>::run(const Stage& stage,
-                           int lane,
-                           Worker& w,
-                           double* partial) const {
+int32_t TypedLanes<T>::run(const Stage& stage, int lane, Worker& w, double* partial) const {
   clear(stage, partial);
-  const int64_t begin = stage.tiles * lane / stage.lanes,
-                end = stage.tiles * (lane + 1) / stage.lanes;
+  const bool rows = stage.axis == ASSAY_ROWS;
+  const int64_t origin = rows ? frame_.first_row : 0, length = rows ? frame_.rows : stage.length,
+                tiles = (length + stage.tile - 1) / stage.tile;
+  const int64_t begin = tiles * lane / stage.lanes, end = tiles * (lane + 1) / stage.lanes;
   for (int64_t t = begin; t < end; ++t) {
-    Tile tile{&stage, &w, partial, t * stage.tile, 0, nullptr, 0, nullptr, 0};
-    tile.count = std::min(stage.tile, stage.length - tile.first);
+    Tile tile{&stage, &w, partial, origin + t * stage.tile, 0, nullptr, 0, nullptr, 0};
+    tile.count = std::min(stage.tile, origin + length - tile.first);
     for (const Op& op : stage.ops) {
       if (frame_.prime && !op.next) continue;
       if (op.only_measured && !measured(op) && op.kind != OpKind::kTerms) continue;
@@ -215,6 +220,20 @@ Whole whole(const Frame& frame, int b) {
               p.ld};
     default:
       return {p.stored.bytes.data(), p.stored.dtype, p.stored.ld};
+  }
+}
+
+double scalar(const Frame& frame, int b) {
+  const Whole w = whole(frame, b);
+  switch (w.dtype) {
+    case ASSAY_F32:
+      return static_cast<double>(*static_cast<const float*>(w.data));
+    case ASSAY_I32:
+      return static_cast<double>(*static_cast<const int32_t*>(w.data));
+    case ASSAY_I64:
+      return static_cast<double>(*static_cast<const int64_t*>(w.data));
+    default:
+      return *static_cast<const double*>(w.data);
   }
 }
 

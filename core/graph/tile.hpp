@@ -22,7 +22,9 @@ struct Frame {
   int32_t compute = ASSAY_F64;
   const AlignedArray<double>* given[4] = {nullptr, nullptr, nullptr, nullptr};
   bool measure = false;
-  bool prime = false;  // only the ops that ride ahead
+  bool prime = false;               // only the ops that ride ahead
+  int64_t step = 0, turn = 0;       // as blocks see them
+  int64_t first_row = 0, rows = 0;  // the rows of X that sweeps see: all, or a batch
 };
 
 // Memory of one worker: a tile of X, of weights, of LOCALs, and a call context. Sized once.
@@ -30,7 +32,7 @@ struct Worker {
   assay_ctx ctx;
   plugin::Scratch copies;  // arguments of each
   AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch;
-  AlignedArray<double> tiles;
+  AlignedArray<double> tiles, line_values;
 };
 
 class Lanes {
@@ -59,6 +61,8 @@ struct Whole {
   int64_t ld = 0;
 };
 Whole whole(const Frame& frame, int buffer);
+// Of a 1 x 1 buffer on ONE.
+double scalar(const Frame& frame, int buffer);
 
 // Calls an each's function on a block: copies in, call, finite check, commit.
 struct EachCall {

@@ -259,6 +259,8 @@ class TypedLanes final : public Lanes {
   void common(const Op& op, const Tile& t, kernels::TermsTile<T>& k) const;
   void clear_results(const Op& op, const Tile& t) const;
   void own_rows(const Op& op, const Tile& t, kernels::TermsTile<T>& k) const;
+  double* start_lines(const Op& op, const Tile& t) const;
+  void settle_lines(const Op& op, const Tile& t) const;
   void settle_rows(const Op& op, const Tile& t, const kernels::TermsTile<T>& k) const;
   int32_t row_terms(const Op& op, Tile& t) const;
   int32_t panel_terms(const Op& op, Tile& t) const;

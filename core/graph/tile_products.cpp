@@ -56,8 +56,9 @@ template <class T>
 void TypedLanes<T>::panel_product(const Op& op, Tile& t) const {
   const int64_t step = chunk(*t.stage), k = kernels::padded<T>(width(op.right));
   if (!op.carried) zero(t, op.out0);
-  for (int64_t r = 0; r < x_.rows; r += step) {
-    const int64_t rows = std::min(step, x_.rows - r);
+  const int64_t end = frame_.first_row + frame_.rows;
+  for (int64_t r = frame_.first_row; r < end; r += step) {
+    const int64_t rows = std::min(step, end - r);
     int64_t ldx = 0, ld = 0;
     const T* x = load_panel(t, r, rows, ldx);
     x = powered(t, x, ldx, r, rows, t.first, t.count, op.power);
@@ -171,6 +172,13 @@ void TypedLanes<T>::dot(const Op& op, Tile& t) const {
   int64_t ldf = 0, ldn = 0, ldd = 0;
   const T* f = slice(t, op.left, 0, ldf);
   const T* n = slice(t, op.right, 1, ldn);
+  if (op.line_value) {
+    double* to = tile_memory(t, op.value);
+    for (int64_t i = 0; i < t.count; ++i)
+      to[i * buffer(op.value).ld] =
+          op.scale * kernels_.dot(1, width(op.left), f + i * ldf, ldf, n + i * ldn, ldn);
+    return;
+  }
   double sum = op.scale * kernels_.dot(t.count, width(op.left), f, ldf, n, ldn);
   if (op.extra >= 0) {
     const T* d = slice(t, op.extra, 2, ldd);

@@ -18,7 +18,24 @@ void TypedLanes<T>::common(const Op& op, const Tile& t, kernels::TermsTile<T>& k
   k.loss = op.squared_loss ? &squared_ : &loss_;
   k.ctx = &t.w->ctx;
   k.k = width(op.left);
-  if (k.with_value) k.value = statistic(t, op.value);
+  if (k.with_value && !op.line_value) k.value = statistic(t, op.value);
+}
+
+// Values of the tile's rows (columns) are summed in worker memory and put where they belong.
+template <class T>
+double* TypedLanes<T>::start_lines(const Op& op, const Tile& t) const {
+  if (!op.line_value) return nullptr;
+  double* lines = t.w->line_values.data();
+  std::fill_n(lines, t.count, 0.0);
+  return lines;
+}
+template <class T>
+void TypedLanes<T>::settle_lines(const Op& op, const Tile& t) const {
+  if (!op.line_value) return;
+  double* to = tile_memory(t, op.value);
+  const int64_t ld = buffer(op.value).ld;
+  for (int64_t i = 0; i < t.count; ++i)
+    to[i * ld] = (op.accumulate_value ? to[i * ld] : 0.0) + t.w->line_values[i];
 }
 
 // Results of an own-axis terms op start at zero, or at the zero term already there.
@@ -68,8 +85,10 @@ int32_t TypedLanes<T>::row_terms(const Op& op, Tile& t) const {
     return kernels_.terms_dense(k);
   }
   own_rows(op, t, k);
+  k.row_value = start_lines(op, t);
   const int32_t status = kernels_.terms_dense(k);
   settle_rows(op, t, k);
+  settle_lines(op, t);
   return status;
 }
 
@@ -83,10 +102,13 @@ int32_t TypedLanes<T>::panel_terms(const Op& op, Tile& t) const {
   const int64_t ldrt = kernels::padded<T>(t.stage->tile);
   kernels_.image(t.count, width(op.left), right, ldr, image, ldrt);
   if (!op.carried) clear_results(op, t);
-  for (int64_t r = 0; r < x_.rows; r += step) {
+  double* line_values = start_lines(op, t);
+  const int64_t end = frame_.first_row + frame_.rows;
+  for (int64_t r = frame_.first_row; r < end; r += step) {
     kernels::DenseTile<T> k;
     common(op, t, k);
-    k.rows = std::min(step, x_.rows - r);
+    k.col_value = line_values;
+    k.rows = std::min(step, end - r);
     k.cols = t.count;
     k.x = load_panel(t, r, k.rows, k.ldx);
     if (weighted_ && !x_.sparse) {
@@ -132,6 +154,7 @@ int32_t TypedLanes<T>::panel_terms(const Op& op, Tile& t) const {
     if (op.out1 >= 0) k.col1 = tile_memory(t, op.out1), k.ldcol = buffer(op.out1).ld;
     if (const int32_t status = kernels_.terms_dense(k); status != ASSAY_OK) return status;
   }
+  settle_lines(op, t);
   return ASSAY_OK;
 }
 
@@ -149,8 +172,10 @@ int32_t TypedLanes<T>::sparse_terms(const Op& op, Tile& t) const {
     return kernels_.terms_sparse(k);
   }
   own_rows(op, t, k);
+  k.row_value = start_lines(op, t);
   const int32_t status = kernels_.terms_sparse(k);
   settle_rows(op, t, k);
+  settle_lines(op, t);
   return status;
 }
 

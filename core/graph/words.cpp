@@ -37,34 +37,75 @@ std::string escape(const std::string& s) {
   return out;
 }
 
+void describe(const Layout& layout, int sweep, const std::string& margin, std::string& out) {
+  const Stage& s = layout.stages[static_cast<size_t>(sweep)];
+  if (s.axis == ASSAY_ONE) {
+    out += fmt::format("{}{}. once\n", margin, sweep + 1);
+  } else {
+    out += fmt::format("{}{}. sweep over {} {}: {} tiles of {} in {} lanes", margin, sweep + 1,
+                       s.length, axis_name(s.axis), s.tiles, s.tile, s.lanes);
+    if (s.reads_x) out += fmt::format(", reads X ({})", bytes_text(s.x_bytes));
+    if (s.partial > 0)
+      out += fmt::format(", {} of sums a lane", bytes_text(8.0 * static_cast<double>(s.partial)));
+    out += '\n';
+  }
+  for (const Op& op : s.ops) {
+    const std::string made = names_of(layout, op);
+    out += fmt::format("{}   {}{}{}{}{}\n", margin, op.name, made.empty() ? "" : " -> ", made,
+                       op.next      ? " (for the next step)"
+                       : op.carried ? " (carried)"
+                                    : "",
+                       op.only_measured && op.kind != OpKind::kTerms ? " (measured steps)" : "");
+  }
+}
+
+std::string heading(const Layout& layout, const Control& c) {
+  if (c.kind == Control::Kind::kBatches)
+    return fmt::format("for each batch of {} rows{}", c.count,
+                       c.shuffled ? ", in an order drawn anew every step" : "");
+  return fmt::format(
+      "at most {} times{}", c.count,
+      c.until < 0 ? "" : ", until " + layout.buffers[static_cast<size_t>(c.until)].decl.name);
+}
+
+void describe(const Layout& layout,
+              const std::vector<Control>& control,
+              int depth,
+              std::string& out) {
+  const std::string margin(static_cast<size_t>(3 * depth), ' ');
+  for (const Control& c : control) {
+    if (c.kind == Control::Kind::kRun) {
+      for (int s = c.first; s < c.last; ++s) describe(layout, s, margin, out);
+    } else {
+      out += margin + heading(layout, c) + ":\n";
+      describe(layout, c.body, depth + 1, out);
+    }
+  }
+}
+
+// Boxes around what runs more than once.
+void frame(const Layout& layout, const std::vector<Control>& control, std::string& out) {
+  for (const Control& c : control) {
+    if (c.kind == Control::Kind::kRun) {
+      for (int s = c.first; s < c.last; ++s) out += fmt::format("  s{};\n", s);
+      continue;
+    }
+    out += fmt::format("  subgraph cluster{} {{ label=\"{}\";\n", out.size(),
+                       escape(heading(layout, c)));
+    frame(layout, c.body, out);
+    out += "  }\n";
+  }
+}
+
 }  // namespace
 
 std::string describe(const Layout& layout, const Model& model) {
   std::string out;
   double bytes = 0, flops = 0;
-  int sweep = 0;
+  describe(layout, layout.control, 0, out);
   for (const Stage& s : layout.stages) {
-    ++sweep;
-    if (s.axis == ASSAY_ONE) {
-      out += fmt::format("{}. once\n", sweep);
-    } else {
-      out += fmt::format("{}. sweep over {} {}: {} tiles of {} in {} lanes", sweep, s.length,
-                         axis_name(s.axis), s.tiles, s.tile, s.lanes);
-      if (s.reads_x) out += fmt::format(", reads X ({})", bytes_text(s.x_bytes));
-      if (s.partial > 0)
-        out += fmt::format(", {} of sums a lane", bytes_text(8.0 * static_cast<double>(s.partial)));
-      out += '\n';
-    }
-    for (const Op& op : s.ops) {
-      const std::string made = names_of(layout, op);
-      out += fmt::format("   {}{}{}{}{}\n", op.name, made.empty() ? "" : " -> ", made,
-                         op.next      ? " (for the next step)"
-                         : op.carried ? " (carried)"
-                                      : "",
-                         op.only_measured && op.kind != OpKind::kTerms ? " (measured steps)" : "");
-    }
-    bytes += s.x_bytes;
-    flops += s.flops;
+    bytes += s.x_bytes * s.times;
+    flops += s.flops * s.times;
   }
   for (const std::string& r : layout.remarks) out += "note: " + r + "\n";
   out += fmt::format("a step reads {} of X ({} as stored) and does {:.3g} flops\n",
@@ -83,6 +124,8 @@ std::string draw(const Layout& layout) {
     out += fmt::format("  s{} [label=\"{}\\l\"];\n", i, label);
     if (i > 0) out += fmt::format("  s{} -> s{};\n", i - 1, i);
   }
+  if (layout.control.size() > 1 || (!layout.control.empty() && !layout.control[0].body.empty()))
+    frame(layout, layout.control, out);
   return out + "}\n";
 }
 

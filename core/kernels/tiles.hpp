@@ -41,6 +41,7 @@ struct TermsTile {
   double* col0 = nullptr; double* col1 = nullptr; int64_t ldcol = 0;  // cols x kp
   double* value = nullptr;      // += weighted loss over the block
   double* row_value = nullptr;  // per row, or null
+  double* col_value = nullptr;  // per column, or null; dense only
 };
 
 template <class T>

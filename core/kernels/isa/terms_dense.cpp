@@ -190,6 +190,9 @@ class DenseTerms {
       if (value != nullptr) scale(cols_, weights, value);
     }
     if (value != nullptr) add_value(i, sum_span<T>(cols_, value));
+    if (value != nullptr && t_.col_value != nullptr) {
+      for (int64_t c = 0; c < cols_; ++c) t_.col_value[j_ + c] += static_cast<double>(value[c]);
+    }
     return ASSAY_OK;
   }
 
@@ -219,6 +222,8 @@ class DenseTerms {
     if (value != nullptr) {
       for (int64_t e = 0; e < n; ++e) value[e] *= weights[index[e]];
       add_value(i, sum_span<T>(n, value));
+      for (int64_t e = 0; t_.col_value != nullptr && e < n; ++e)
+        t_.col_value[j_ + index[e]] += static_cast<double>(value[e]);
     }
     return ASSAY_OK;
   }
