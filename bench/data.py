@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The data and the starts of the benchmark's rows, made once below build/bench; a missing source is a reason, not a failure.
 import gzip
-import os
 import pathlib
 import subprocess
 
@@ -10,24 +9,22 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "bench"
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
-# Data that may not be shipped lie beside the project, where they are at all.
-SHARED = pathlib.Path(os.environ.get("ASSAY_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
 class Missing(Exception):
     """A source of data that is not on this machine."""
 
 
-def fashion(rows, dtype):
-    """The first rows of Fashion-MNIST in [0, 1], as a .npy file."""
-    path = WORK / f"fashion_{rows}_{np.dtype(dtype).name}.npy"
+def fashion(rows, dtype, offset=0):
+    """The first rows of Fashion-MNIST in [0, 1], as a .npy file; offset, in grey levels, keeps zeros out."""
+    path = WORK / f"fashion_{rows}_{np.dtype(dtype).name}{f'_{offset}' if offset else ''}.npy"
     if not path.exists():
         if not FASHION.exists():
             raise Missing("Debian's package dataset-fashion-mnist is not installed")
         with gzip.open(FASHION) as file:
             file.seek(16)
             raw = np.frombuffer(file.read(rows * 784), np.uint8).reshape(rows, 784)
-        save(path, raw.astype(dtype) / np.dtype(dtype).type(255))
+        save(path, (raw.astype(dtype) + np.dtype(dtype).type(offset)) / np.dtype(dtype).type(255))
     return path, (rows, 784)
 
 
@@ -41,10 +38,11 @@ def digits(dtype):
 
 
 def abstracts():
-    """Term counts of 2500 abstracts, 147391 of them not zero."""
-    path = SHARED / "arxiv-abstracts" / "docs_terms.mtx"
+    """The shipped term counts of 2500 abstracts, 147391 of them not zero."""
+    path = WORK / "abstracts.mtx"
     if not path.exists():
-        raise Missing("arxiv-abstracts/docs_terms.mtx is not beside the project (see ASSAY_SHARED_DATA)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.decompress((ROOT / "configs/data/arxiv-abstracts/docs_terms.mtx.gz").read_bytes()))
     return path, (2500, 5040)
 
 

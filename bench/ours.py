@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One benchmark row through the tool, as a user would run it: a spec into a folder, times from trace.csv (inside steps only).
 import csv
+import functools
 import json
 import os
 import pathlib
@@ -19,27 +20,34 @@ model:
   W: {{ constraint: nonneg }}
   H: {{ constraint: nonneg }}
 init: {{ use: from_file, path: {start} }}
-solver: mu
+solver: {solver}
 stop: {{ max_iter: {steps}, rel_tol: 0, patience: 0 }}
-measure: {{ every: {steps}, metrics: [objective] }}
+measure: {{ every: {every}, metrics: [objective] }}
 checkpoint: {{ every_seconds: 0 }}
 threads: {threads}
 """
+
+
+@functools.lru_cache
+def listed(tool, kind):
+    """Ids of the plugins of a kind."""
+    done = subprocess.run([str(tool), "list", kind, "--json"], text=True, capture_output=True, check=True)
+    return {json.loads(line)["id"] for line in done.stdout.splitlines()}
 
 
 class Failed(Exception):
     """The tool did not finish the row; the text is what it said."""
 
 
-def run(tool, row, data, start, steps, threads, plugin_dir=None):
-    """Seconds per step, objective and peak memory of `steps` steps, and the model's file for whoever wants it."""
+def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
+    """Seconds per step, objective and peak memory of `steps` steps; with `every` the curve of the objective too."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
     try:
         spec = folder / "bench.yaml"
         spec.write_text(SPEC.format(
             reader="mtx" if data.suffix == ".mtx" else "npy" if data.suffix == ".npy" else "idx", data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,
-            loss=row.loss, start=start, steps=steps, threads=threads))
+            loss=row.loss, start=start, steps=steps, threads=threads, every=every or steps, solver=row.solver))
         command = [str(tool), "run", str(spec), "-o", str(folder / "out"), "--quiet",
                    *(["--plugin-dir", str(plugin_dir)] if plugin_dir else [])]
         peak, output, status = measured(command, folder)
@@ -47,13 +55,15 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None):
             raise Failed(f"{' '.join(command)}: exit code {status}\n{output}")
         trial, = (folder / "out" / "trials").iterdir()
         with open(trial / "trace.csv", encoding="ascii") as file:
-            last = list(csv.DictReader(file))[-1]
+            trace = list(csv.DictReader(file))
+        last = trace[-1]
         environment = json.loads((folder / "out" / "environment.json").read_text(encoding="utf-8"))
         return {
             "seconds_per_step": float(last["seconds"]) / int(last["iteration"]),
             "steps": int(last["iteration"]),
             "objective": float(last["objective"]),
             "peak_mib": peak / 1024,
+            "curve": [(int(r["iteration"]), float(r["seconds"]), float(r["objective"])) for r in trace if r["objective"]],
             "environment": environment,
         }
     finally:

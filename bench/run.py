@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -31,12 +32,13 @@ def peer_environment(threads):
     return {**kept, **pinned}
 
 
-def run_sklearn(row, path, start, steps, threads):
+def run_sklearn(row, path, start, steps, threads, curve=()):
     """One run of the peer in a process of its own; None when it is not installed."""
     if not PEER_PYTHON.exists():
         return None
-    job = {"data": str(path), "start": str(start), "loss": row.loss, "steps": steps}
-    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_mu.py")],
+    job = {"data": str(path), "start": str(start), "loss": row.loss, "steps": steps,
+           "solver": "mu" if row.solver == "mu" else "cd", "curve": curve}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_nmf.py")],
                           input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
     if done.returncode:
         raise ours.Failed(done.stderr)
@@ -70,7 +72,25 @@ def run_builtin(row, path, start, steps, threads):
     return {"peer": f"built-in `{row.reference_loss}`", **result}
 
 
-PEERS = {"sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
+def run_rcppml(row, path, start, steps, threads):
+    """RcppML's NMF, which takes no start: seconds of one call and the objective it reached."""
+    del start
+    if not shutil.which("Rscript"):
+        return None
+    done = subprocess.run(["Rscript", str(data.ROOT / "bench" / "peers" / "rcppml.R"), str(path), str(row.rank), str(threads),
+                           "1", ",".join(map(str, steps if isinstance(steps, list) else [steps]))],
+                          text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if done.returncode:
+        if "there is no package called" in done.stderr:
+            return None
+        raise ours.Failed(done.stderr)
+    *lines, version = done.stdout.splitlines()
+    curve = [(int(n), float(seconds), float(F)) for n, seconds, F in map(str.split, lines)]
+    return {"peer": version.strip("# "), "curve": curve, "seconds": curve[-1][1], "objective": curve[-1][2],
+            "seconds_per_step": curve[-1][1] / curve[-1][0]}
+
+
+PEERS = {"rcppml": run_rcppml, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
 
 
 def allowed_mib(row, path, shape):
@@ -80,23 +100,59 @@ def allowed_mib(row, path, shape):
     if path.suffix == ".mtx":
         with open(path, encoding="ascii") as file:
             nnz = next(int(line.split()[2]) for line in file if not line.startswith("%"))
-        stored = nnz * (size + 4) + (n + 1) * 8
+        # And the index by columns, which the log names.
+        stored = 2 * nnz * (size + 4) + (n + d + 2) * 8
     else:
         stored = n * d * size
     factors = (n + d) * row.rank * 8
     return (1.15 * (stored + 2 * factors)) / 2**20 + 64
 
 
+# Steps this project may take to reach a peer's objective.
+PATIENCE = 500
+
+
+def run_until(row, repeats, threads, report, path, start):
+    """A row about time to an objective: the peer's, at the end of its steps; starts differ."""
+    mine, theirs = [], []
+    for _ in range(repeats):
+        theirs.append(PEERS[row.peer](row, path, start, row.steps, threads))
+        if theirs[0] is None:
+            return {**report, "status": "missing", "reason": f"peer `{row.peer}` is not installed: bench/peers/setup.sh"}
+        mine.append(ours.run(ARGUMENTS.tool, row, path, start, PATIENCE, threads, every=1))
+    goal = theirs[0]["objective"]
+    reached = [[point for point in m["curve"] if point[2] <= goal] for m in mine]
+    if not all(reached):
+        return {**report, "status": "failed", "reason": f"{mine[0]['objective']:.8g} after {PATIENCE} steps, peer {goal:.8g}"}
+    steps, _, objective = reached[0][0]
+    ratios = [t["seconds"] / points[0][1] for t, points in zip(theirs, reached)]
+    report |= {
+        "steps": steps, "peer_steps": row.steps, "threads": threads, "seconds": statistics.median(p[0][1] for p in reached),
+        "seconds_per_step": statistics.median(p[0][1] for p in reached) / steps, "objective": objective,
+        "peer": theirs[0]["peer"], "peer_seconds": statistics.median(t["seconds"] for t in theirs),
+        "peer_seconds_per_step": statistics.median(t["seconds_per_step"] for t in theirs), "peer_objective": goal,
+        "objective_difference": (goal - objective) / goal, "ratios": ratios, "ratio": statistics.median(ratios),
+        "peak_mib": max(m["peak_mib"] for m in mine), "allowed_mib": allowed_mib(row, path, report["shape"]),
+    }
+    return {**report, "reached": report["ratio"] >= row.goal, "status": "ok"}
+
+
 def run_row(row, repeats, threads):
     """The report of one row: medians over repeats in which both sides took turns."""
     report = {"row": row.name, "goal": row.goal, "loss": row.loss, "dtype": row.dtype}
     try:
+        if row.solver not in ours.listed(ARGUMENTS.tool, "solvers"):
+            raise data.Missing(f"solver `{row.solver}` is not among the plugins")
+        if "." not in row.loss and row.loss not in ours.listed(ARGUMENTS.tool, "losses"):
+            raise data.Missing(f"loss `{row.loss}` is not among the plugins")
         path, shape = row.data()
         plugin_dir = row.plugin_dir() if row.plugin_dir else None
     except data.Missing as missing:
         return {**report, "status": "skipped", "reason": str(missing)}
     threads = row.threads or threads
     start = data.start(shape, row.rank, row.mean)
+    if row.until:
+        return run_until(row, repeats, threads, {**report, "shape": shape}, path, start)
     mine, theirs = [], []
     for _ in range(repeats):
         mine.append(ours.run(ARGUMENTS.tool, row, path, start, row.steps, threads, plugin_dir))

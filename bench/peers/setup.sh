@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Install the pinned peers into an environment of their own, build/bench/peers. Running it again is harmless.
+# Install the pinned peers into an environment of their own, build/bench/peers, and RcppML as Debian pins it (0.3.7 in
+# Debian 12; GPL, so it runs as a program of its own). Running it again is harmless.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+
+if ! Rscript -e 'library(RcppML)' >/dev/null 2>&1; then
+  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get install -y --no-install-recommends r-base-core r-cran-matrix r-cran-rcppml >/dev/null ||
+    echo "peers: RcppML cannot be installed; its rows will say so"
+fi
 
 venv=build/bench/peers
 wanted=bench/peers/requirements.txt

@@ -192,7 +192,7 @@ std::string card(const Descriptor& d, const plugin::Registry& registry, const To
   return out;
 }
 
-nlohmann::ordered_json card_json(const Descriptor& d) {
+nlohmann::ordered_json card_json(const Descriptor& d, const plugin::Registry& registry) {
   nlohmann::ordered_json out = {{"kind", d.kind},
                                 {"id", d.id},
                                 {"summary", d.plugin->summary},
@@ -204,6 +204,7 @@ nlohmann::ordered_json card_json(const Descriptor& d) {
   for (const assay_option* o = d.plugin->options; o && o->name; ++o)
     out["options"].push_back(
         {{"name", o->name}, {"doc", o->doc ? o->doc : ""}, {"type", option_type(*o)}});
+  out["capabilities"] = facts(d, registry);
   return out;
 }
 

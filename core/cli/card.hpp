@@ -10,7 +10,7 @@
 namespace assay::cli {
 
 std::string card(const plugin::Descriptor& d, const plugin::Registry& registry, const Tool& tool);
-nlohmann::ordered_json card_json(const plugin::Descriptor& d);
+nlohmann::ordered_json card_json(const plugin::Descriptor& d, const plugin::Registry& registry);
 
 // "integer, at least 1 (default 1)" of an option.
 std::string option_type(const assay_option& option);

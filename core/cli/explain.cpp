@@ -51,7 +51,7 @@ int explain_plugin(const Tool& tool, const std::string& word) {
     ids.push_back(d->id);
     if (d->id != word) continue;
     if (tool.json) {
-      tool.out(card_json(*d).dump() + "\n");
+      tool.out(card_json(*d, *registry).dump() + "\n");
     } else {
       tool.out((found ? "\n" : "") + card(*d, *registry, tool));
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# scikit-learn's multiplicative updates from a given start: one JSON job on standard input, one JSON result on standard output.
+# scikit-learn's `mu` or `cd` from a given start: one JSON job on standard input, one JSON result on standard output.
 import json
 import resource
 import statistics
@@ -13,7 +13,7 @@ import sklearn
 from sklearn.decomposition import _nmf
 from threadpoolctl import threadpool_info
 
-BETA = {"squared": 2, "kl": 1}
+BETA = {"squared": 2, "kl": 1, "itakura_saito": 0}
 
 
 def load(path):
@@ -39,6 +39,8 @@ def objective(X, W, H, loss):
         if loss == "kl":
             logs = np.where(x > 0, x * np.log(np.where(x > 0, x, 1) / m), 0)
             total += float(np.sum(logs - x + m))
+        elif loss == "itakura_saito":
+            total += float(np.sum(x / m - np.log(x / m) - 1))
         else:
             total += float(0.5 * np.sum((x - m) ** 2))
     return total
@@ -50,20 +52,34 @@ def main():
     with np.load(job["start"]) as start:
         W0, H0 = (start[name].astype(X.dtype) for name in ("W", "H"))
 
+    # The loop itself, without the checks and copies around it: tol=0 evaluates nothing in between.
+    def advance(W, H, steps):
+        if job["solver"] == "cd":
+            return _nmf._fit_coordinate_descent(X, W, H, tol=0, max_iter=steps)[:2]
+        return _nmf._fit_multiplicative_update(X, W, H, BETA[job["loss"]], max_iter=steps, tol=0)[:2]
+
     def fit(steps):
         W, H = W0.copy(), H0.copy()
         begin = time.perf_counter()
-        # The loop itself, without the checks and copies around it: tol=0 evaluates nothing in between.
-        W, H, _ = _nmf._fit_multiplicative_update(X, W, H, BETA[job["loss"]], max_iter=steps, tol=0)
+        W, H = advance(W, H, steps)
         return time.perf_counter() - begin, W, H
 
     fit(2)  # caches and threads are warm afterwards
     # One step also holds the objective at the start, which is not part of a step.
     short = statistics.median(fit(1)[0] for _ in range(3))
     long, W, H = fit(job["steps"])
+    seconds = (long - short) / (job["steps"] - 1)
+    curve = []  # objective after so many seconds of steps, for the figure
+    if job.get("curve"):
+        W, H, done = W0.copy(), H0.copy(), 0
+        for steps in job["curve"]:
+            W, H = advance(W, H, steps - done)
+            done = steps
+            curve.append((steps, steps * seconds, objective(X, W, H, job["loss"])))
     json.dump({
         "peer": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}",
-        "seconds_per_step": (long - short) / (job["steps"] - 1),
+        "seconds_per_step": seconds,
+        "curve": curve,
         "objective": objective(X, W, H, job["loss"]),
         "threads": sorted({(i["internal_api"], i.get("architecture", ""), i["num_threads"]) for i in threadpool_info()}),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
