@@ -9,6 +9,7 @@
 #include <numeric>
 #include <string>
 
+#include "core/base/hash.hpp"
 #include "core/data/lines.hpp"
 #include "core/data/select.hpp"
 #include "core/data/tile.hpp"
@@ -151,7 +152,29 @@ std::vector<int64_t> drawn_order(int64_t rows, uint64_t stream, const assay_rng&
   return order;
 }
 
+template <class T>
+void hash_array(const char* name, const std::shared_ptr<const AlignedArray<T>>& a, Hasher& hasher) {
+  if (a) hasher.update(name).update(a->data(), static_cast<size_t>(a->size()) * sizeof(T));
+}
+
 }  // namespace
+
+std::string identify_pattern(const Data& x) {
+  Hasher hasher;
+  const int64_t head[4] = {x.rows, x.cols, x.sparse, x.unstored_zero};
+  hasher.update(head, sizeof head);
+  if (x.sparse) {
+    hasher.update(x.csr.indptr, static_cast<size_t>(x.csr.lines + 1) * 8);
+    hasher.update(x.csr.indices, static_cast<size_t>(x.csr.nnz) * 4);
+    if (x.csr.weights) hasher.update(x.csr.weights, static_cast<size_t>(x.csr.nnz) * 4);
+  } else if (x.mask) {
+    hasher.update(x.mask->bits.data(), static_cast<size_t>(x.mask->bits.size()) * 8);
+  }
+  hash_array("entries", x.entry_weights, hasher);
+  hash_array("rows", x.row_weights, hasher);
+  hash_array("cols", x.col_weights, hasher);
+  return hasher.hex();
+}
 
 Expected<Split> hold_out_entries(const Data& x,
                                  double test,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "assay/plugin.h"
@@ -19,6 +20,10 @@ struct Split {
   int64_t held_entries = 0;                    // entries (rows) held out
   std::vector<int64_t> train_rows, held_rows;  // of the whole X; empty where entries are held out
 };
+
+// XXH3-128 of shape, of what is stored and observed, and of weights: of no value of an entry. What
+// splits are drawn by.
+std::string identify_pattern(const Data& x);
 
 // Each observed entry is held out with probability `test`; of each row at least `keep_per_row`
 // observed entries stay (those with the largest draws). For sparse X the zeros that are not stored

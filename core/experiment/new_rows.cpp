@@ -143,7 +143,7 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   auto x = apply_learnt(*learnt, weighed(saved, raw), runtime);
   if (!x) return std::move(x.error());
   Prepared data;
-  data.data_id = raw->id;
+  data.data_id = data.stream_id = raw->id;
   data.train = std::move(*x);
   data.facts = data::measure(*data.train);
   auto model = make_model(*trial, data, runtime);

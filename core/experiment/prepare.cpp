@@ -22,10 +22,13 @@ using DataPtr = std::shared_ptr<const data::Data>;
 
 DataPtr share(data::Data x) { return std::make_shared<const data::Data>(std::move(x)); }
 
+// The draw is keyed by which entries there are, not by their values: what is held out must not
+// depend on what it is.
 Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
   const spec::SplitSpec& s = trial.split;
   const auto repeat = static_cast<uint64_t>(trial.repeat);
-  const uint64_t stream = plugin::stream_key(trial.seed, "split", x.id, repeat);
+  const std::string id = data::identify_pattern(x);
+  const uint64_t stream = plugin::stream_key(trial.seed, "split", id, repeat);
   const auto& rng = *static_cast<const assay_rng*>(plugin::host()->service("assay.rng/1"));
   switch (s.kind) {
     case spec::SplitSpec::Kind::kEntries:
@@ -34,7 +37,7 @@ Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
       return data::hold_out_rows(x, s.test, stream, rng);
     case spec::SplitSpec::Kind::kFolds: {
       // One cut for all repeats; the repeat says which part is held out.
-      const uint64_t one_cut = plugin::stream_key(trial.seed, "split", x.id, 0);
+      const uint64_t one_cut = plugin::stream_key(trial.seed, "split", id, 0);
       return data::hold_out_fold(x, data::folds(x.rows, s.folds, one_cut, rng),
                                  trial.repeat % s.folds);
     }
@@ -201,13 +204,14 @@ graph::Model bare_model(DataPtr x) {
 
 Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime& runtime) {
   Prepared p;
-  p.data_id = raw->id;
+  p.data_id = p.stream_id = raw->id;
   p.train = raw;
   if (trial.split.kind != spec::SplitSpec::Kind::kNone) {
     auto split = split_of(trial, *raw);
     if (!split) return std::move(split.error());
     p.train = share(std::move(split->train));
     p.heldout = share(std::move(split->held));
+    p.stream_id = data::identify(*p.train);
   }
   for (const spec::Use& use : trial.data.transforms) {
     graph::Model over = bare_model(p.train);

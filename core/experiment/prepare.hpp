@@ -25,6 +25,9 @@ struct Prepared {
   std::shared_ptr<const data::Data> train, heldout;  // heldout: null without a split
   data::Facts facts;                                 // of train
   std::string data_id;                               // of the data as read
+  // What random streams of init and solver are keyed by: the data as read, or, where something is
+  // held out, what is left of them.
+  std::string stream_id;
   std::vector<Learnt> transforms;
 };
 

@@ -122,7 +122,7 @@ Expected<fit::Chosen> choose(const std::string& kind,
   chosen.descriptor = *d;
   chosen.options = use.options;
   chosen.stream =
-      plugin::stream_key(trial.seed, kind, data.data_id, static_cast<uint64_t>(trial.repeat));
+      plugin::stream_key(trial.seed, kind, data.stream_id, static_cast<uint64_t>(trial.repeat));
   return chosen;
 }
 

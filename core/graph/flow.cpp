@@ -165,7 +165,7 @@ class Flow final : public Executor {
       const std::string name = "stage " + std::to_string(index);
       std::vector<Entry*> after;
       if (last) after.push_back(last);
-      if (stage.lanes == 1 || stage.seconds < kOneNodeSeconds) {
+      if (stage.lanes == 1 || (!engine_.spread && stage.seconds < kOneNodeSeconds)) {
         last = add(after, name, [this, index] { run_whole(index); });
         continue;
       }

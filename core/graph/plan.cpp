@@ -106,6 +106,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     if (options.repeated && options.force.fuse) rotate(e.layout);
     e.entering.assign(e.layout.entering.size(), 0.0);
     e.timing = options.timing;
+    e.spread = options.force.run == Force::Run::kGraph;
     e.frame.program = &e.program->body();
     e.frame.layout = &e.layout;
     e.frame.model = &model;

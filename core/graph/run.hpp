@@ -28,6 +28,7 @@ struct Engine {
   std::unique_ptr<Lanes> lanes;
   std::vector<std::unique_ptr<Worker>> workers;
   bool timing = false;
+  bool spread = false;  // every lane is a node of its own, however short
   std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
 
   // The first failure of a run (the lowest lane's when several fail in one stage).
