@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every spec of configs/ runs, and shows what its head says. Usage: configs.py SOURCE BUILD [NAME...]
+# labels: quick
+"""Specs whose data may not be shipped name a file below data/get/; it is taken from $ASSAY_DATA (default: shared/data
+beside the project), or the spec is skipped with the reason. Specs without a check of their own make a few steps."""
+import csv
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+SOURCE, BUILD = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+TOOL = BUILD / "bin" / "assay"
+DATA = pathlib.Path(os.environ.get("ASSAY_DATA", SOURCE.parent / "shared" / "data"))
+# What makes a spec small enough for a test that only asks whether it runs.
+SMALLER = {"fashion": ["data.rows=0:300", "stop.max_iter=2"]}
+
+
+class Skip(Exception):
+    """Why a spec cannot run here."""
+
+
+class Run:
+    """A finished run: rows of results.csv, and the folder of each trial by the value of its matrix keys."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with open(folder / "results.csv", encoding="utf-8") as file:
+            self.rows = list(csv.DictReader(file))
+
+    def values(self, metric, **cell):
+        return [float(r["value"]) for r in self.rows if r["metric"] == metric and self.is_of(r, cell) and r["value"]]
+
+    def trials(self, **cell):
+        ids = dict.fromkeys(r["trial"] for r in self.rows if r["trial"] and self.is_of(r, cell))
+        return [self.folder / "trials" / i for i in ids]
+
+    @staticmethod
+    def is_of(row, cell):
+        return all(row[key.replace("__", ".")] == value for key, value in cell.items())
+
+
+def array(path, name):
+    """A float64 matrix out of a .npz, without NumPy."""
+    with zipfile.ZipFile(path) as archive:
+        raw = archive.read(name + ".npy")
+    start = 10 + struct.unpack("<H", raw[8:10])[0]
+    shape = [int(n) for n in re.search(rb"\((\d+), (\d+)\)", raw[10:start]).groups()]
+    flat = struct.unpack(f"<{shape[0] * shape[1]}d", raw[start:])
+    return [flat[i * shape[1]:(i + 1) * shape[1]] for i in range(shape[0])]
+
+
+def table(path):
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def run(name, folder, *overrides):
+    """Runs a spec; its own data, or those of $ASSAY_DATA."""
+    spec = SOURCE / "configs" / f"{name}.yaml"
+    words = [str(TOOL), "run", str(spec), "-o", str(folder / name), "--quiet", *overrides]
+    for line in spec.read_text(encoding="utf-8").splitlines():
+        if "data/get/" in line and line.strip().startswith("path:"):
+            path = DATA / line.split("data/get/")[1].split()[0]
+            if not path.exists():
+                raise Skip(f"{path} is not there, and its data may not be shipped")
+            words.append(f"data.path={path}")
+        if "path: /" in line and not pathlib.Path(line.split("path: ")[1].split()[0]).exists():
+            raise Skip(f"{line.split('path: ')[1].split()[0]} is not installed")
+    done = subprocess.run(words, text=True, capture_output=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode in expected_codes(name), f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    return Run(folder / name)
+
+
+def expected_codes(name):
+    # A step that is too long diverges, and says so.
+    return (0, 1) if name == "step_size" else (0,)
+
+
+# ---- What a spec must show ----
+
+def topics(folder):
+    """Words of one field are in one topic, words of different fields are not."""
+    trial, = run("topics", folder).trials()
+    found = {}
+    for row in table(trial / "pictures" / "top_words.csv"):
+        found.setdefault(row["name"], set()).add(row["component"])
+    for words in (("robot", "robots"), ("groups", "subgroups"), ("climate", "atmospheric"), ("plasma", "laser")):
+        assert found[words[0]] & found[words[1]], f"{words} are in {found[words[0]]} and {found[words[1]]}"
+    apart = [found[word] for word in ("robot", "subgroups", "climate", "plasma", "security")]
+    assert len(set.union(*apart)) == sum(map(len, apart)), f"fields share a topic: {apart}"
+
+
+def unmixing(folder):
+    """Styrene is found blind; with the pure spectra known the amounts are those that were published."""
+    result = run("unmixing", folder)
+    blind, = result.trials(model__rank="3")
+    first = table(blind / "pictures" / "match_H.csv")[0]
+    assert first["reference"] == "styrene" and float(first["correlation"]) > 0.99, first
+    known = next(t for t in result.trials() if "spectra.csv" in (t / "config.json").read_text(encoding="utf-8"))
+    amounts = {r["reference"]: float(r["correlation"]) for r in table(known / "pictures" / "match_W.csv")}
+    assert amounts["styrene"] > 0.995 and amounts["styrene oxide"] > 0.98 and amounts["benzaldehyde"] > 0.7, amounts
+    assert all(float(r["correlation"]) > 1 - 1e-9 for r in table(known / "pictures" / "match_H.csv")[:3])
+
+
+def rank_selection(folder):
+    """Held-out entries prefer a middle rank, the fitted ones always the largest."""
+    result = run("rank_selection", folder, "repeats=2", "stop.max_iter=150")
+    ranks = ("2", "16", "32")
+    held = [sum(result.values("heldout.rmse", model__rank=k)) for k in ranks]
+    fitted = [sum(result.values("rmse", model__rank=k)) for k in ranks]
+    assert held[1] < held[0] and held[1] < held[2], held
+    assert fitted[0] > fitted[1] > fitted[2], fitted
+    assert all(0 <= v <= 1 for v in result.values("cophenetic.H") + result.values("dispersion.H"))
+    assert len(result.values("cophenetic.H")) == 7
+
+
+def gene_expression(folder):
+    """Two and three metagenes are found from every start, as published; five are not."""
+    result = run("gene_expression", folder, "repeats=6")
+    agreement = {k: result.values("cophenetic.H", model__rank=k)[0] for k in "2345"}
+    assert agreement["2"] > 0.99 and agreement["3"] > 0.97 and agreement["5"] < agreement["2"], agreement
+    assert result.values("dispersion.H", model__rank="2")[0] > 0.9
+
+
+def faces(folder):
+    """Forty-nine sparse parts, drawn."""
+    result = run("faces", folder, "stop.max_iter=100")
+    trial, = result.trials()
+    assert (trial / "pictures" / "H.png").stat().st_size > 1000
+    assert result.values("sparseness.H")[0] > 0.4
+
+
+def line_fit(folder):
+    """a and b after each step are those of the notes' update, and in the end the least-squares line."""
+    xs = [float(r["x"]) for r in table(SOURCE / "configs/data/line/x.csv")]
+    ys = table(SOURCE / "configs/data/line/y.csv")
+    for steps in (1, 2, 3, 10, 200):
+        trial, = run("line_fit", folder, f"stop.max_iter={steps}", f"name=line-fit-{steps}", "stop.rel_tol=0").trials()[-1:]
+        H = array(trial / "model.npz", "H")
+        for column, name in enumerate(("first", "second")):
+            a = b = 0.0
+            for _ in range(steps):
+                errors = [float(y[name]) - (a * x + b) for x, y in zip(xs, ys)]
+                a, b = a + 0.1 * sum(e * x for e, x in zip(errors, xs)) / len(xs), b + 0.1 * sum(errors) / len(xs)
+            assert abs(H[0][column] - a) < 1e-12 and abs(H[1][column] - b) < 1e-12, (steps, name, H, a, b)
+        subprocess.run(["rm", "-rf", str(folder / "line_fit")], check=True)
+
+
+def step_size(folder):
+    """Too short is slow, near 1 / L is best of the fixed ones, far beyond diverges or ends worse."""
+    result = run("step_size", folder)
+    F = {s: result.values("objective", solver=s)[0] for s in ("mu", "0.1 / L", "0.3 / L", "1 / L")}
+    assert F["0.1 / L"] > F["0.3 / L"] > F["1 / L"], F
+    assert F["0.1 / L"] > 1.01 * F["mu"], F
+    status = {r["solver"]: (r["status"], r["stop"]) for r in result.rows}
+    assert status["10 / L"][0] == "diverged", status
+    assert all(status[s][0] == "ok" for s in F), status
+
+
+CHECKS = {f.__name__: f for f in (topics, unmixing, rank_selection, gene_expression, faces, line_fit, step_size)}
+
+
+def main():
+    if not TOOL.exists():
+        print("skipped: the tool is not built")
+        return 77
+    names = sys.argv[3:] or sorted(p.stem for p in (SOURCE / "configs").glob("*.yaml"))
+    failed = skipped = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in names:
+            try:
+                if name in CHECKS:
+                    CHECKS[name](pathlib.Path(temporary))
+                else:
+                    run(name, pathlib.Path(temporary), *SMALLER.get(name, ["stop.max_iter=3"]))
+                print(f"{name}: ok", flush=True)
+            except Skip as why:
+                skipped += 1
+                print(f"{name}: skipped: {why}", flush=True)
+            except AssertionError as wrong:
+                failed += 1
+                print(f"{name}: failed: {wrong}", flush=True)
+    print(f"{len(names) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
