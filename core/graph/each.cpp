@@ -120,6 +120,18 @@ int32_t run_each(const EachCall& call) {
       v.stride = b.ld;
       continue;
     }
+    if (b.shared >= 0) {  // one matrix for all rows
+      const PlanBuffer& g = frame.layout->buffers[static_cast<size_t>(b.shared)];
+      const Whole w = whole(frame, b.shared);
+      v = {const_cast<void*>(w.data),
+           g.decl.rows,
+           g.decl.width,
+           w.ld,
+           0,
+           ASSAY_F64,
+           ASSAY_READ_ONLY};
+      continue;
+    }
     if (b.decl.axis != call.op->axis) {  // whole, read-only
       Whole w = whole(frame, a.buffer);
       if (w.dtype == ASSAY_F32)
@@ -143,6 +155,12 @@ int32_t run_each(const EachCall& call) {
     v.cols = b.decl.width;
     v.stride = ld;
     v.data = at;
+    if (b.matrices) {
+      v.rows = v.cols = v.stride = frame.layout->buffers[static_cast<size_t>(b.like)].decl.width;
+      v.step = ld;
+      v.flags = ASSAY_READ_ONLY;
+      continue;
+    }
     const bool lives = b.place == Place::kModel && (a.access & ASSAY_OUT);
     const bool by_component = (a.access & ASSAY_BY_COMPONENT) != 0;
     if (dtype != ASSAY_F64 && dtype != ASSAY_F32) continue;  // integers: as they are
@@ -178,6 +196,12 @@ int32_t run_each(const EachCall& call) {
   block.ctx = &worker.ctx;
   block.step = frame.step;
   block.turn = frame.turn;
+  if (line.flags & ASSAY_EACH_X) {
+    worker.lines->start(call.op->axis, call.first, call.count, call.op->densify);
+    worker.ctx.tile = worker.lines.get();
+  } else {
+    worker.ctx.tile = nullptr;
+  }
   int32_t status = ASSAY_OK;
   try {
     status = line.fn(frame.program->self, &block);

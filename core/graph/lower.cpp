@@ -6,6 +6,7 @@
 // and everything it makes on the other axis is a sum. A product for the other axis is carried: X_t
 // stays in cache between X_t H', the row update and W_t' X_t. Zero terms and constant denominators
 // replace contractions by column sums; the squared loss by Gram matrices.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -51,6 +52,9 @@ class Lowering {
         case LineKind::kReport:
           layout_.reports.emplace_back(line.name, line.left);
           break;
+        case LineKind::kNormals:
+          lower_normals(line);
+          break;
         case LineKind::kLoop:
         case LineKind::kBatches:
           open_control(line);
@@ -58,7 +62,6 @@ class Lowering {
         case LineKind::kEnd:
           close_control();
           break;
-        case LineKind::kNormals:
         case LineKind::kGrid:
           return Error(ASSAY_E_PLUGIN, "E0410", "`" + line.name + "` is not planned yet");
       }
@@ -269,7 +272,12 @@ class Lowering {
 
   void lower_gram(const Line& line) { emit_gram(line.name, line.left, line.right, line.out, -1); }
 
-  int emit_gram(const std::string& name, int left, int right, int out, int weight) {
+  int emit_gram(const std::string& name,
+                int left,
+                int right,
+                int out,
+                int weight,
+                double scale = 1) {
     const int64_t kl = buffer(left).decl.width, kr = buffer(right).decl.width;
     Op op;
     op.kind = OpKind::kGram;
@@ -278,6 +286,7 @@ class Lowering {
     op.left = left;
     op.right = right;
     op.weight = weight;
+    op.scale = scale;
     op.out0 = out >= 0 ? out : internal("gram", ASSAY_ONE, ASSAY_SUM, kl, kr);
     op.flops = 2.0 * static_cast<double>(buffer(left).decl.rows * kl * kr);
     const int result = op.out0;
@@ -304,6 +313,10 @@ class Lowering {
     op.name = line.name;
     op.axis = line.axis;
     op.line = line;
+    op.reads_x = (line.flags & ASSAY_EACH_X) != 0;
+    if (op.reads_x && model_.x->sparse && op.axis == ASSAY_COLS) layout_.needs_csc = true;
+    for (const assay_arg& a : line.args)
+      if (buffer(a.buffer).shared >= 0) op.inputs.emplace_back(buffer(a.buffer).shared, 0.0);
     emit(std::move(op));
   }
 
@@ -378,6 +391,29 @@ class Lowering {
     emit(std::move(op));
   }
 
+  // 1/2 |X - M|^2 = 1/2 |X|^2 - <F, X O> + 1/2 <F, F O'O>
+  void emit_squared_value(const assay_terms& t,
+                          int own,
+                          int product,
+                          int den,
+                          int32_t axis,
+                          bool entering) {
+    Op dot;
+    dot.kind = OpKind::kDot;
+    dot.name = "squared loss from the products";
+    dot.axis = axis;
+    dot.left = own;
+    dot.right = product;
+    dot.extra = den;
+    dot.scale = -1;
+    dot.scale1 = 0.5;
+    dot.only_measured = entering;
+    dot.value = internal("loss", ASSAY_ONE, ASSAY_SUM, 1, 1);
+    const int scalar = dot.value;
+    emit(std::move(dot));
+    publish_value(t, entering, {{scalar, 1.0}}, 0.5 * model_.facts.sumsq, true);
+  }
+
   // M = W H' under the squared loss: num = X O, den = F (O'O); the value falls out of both.
   void lower_squared(const Line& line, bool entering) {
     const assay_terms& t = line.terms;
@@ -403,23 +439,7 @@ class Lowering {
     small.flops = 2.0 * static_cast<double>(buffer(own).decl.rows * k * k);
     const int den = small.out0;
     emit(std::move(small));
-    if (entering || t.value != ASSAY_NO) {
-      // 1/2 |X - M|^2 = 1/2 |X|^2 - <F, X O> + 1/2 <F, F O'O>
-      Op dot;
-      dot.kind = OpKind::kDot;
-      dot.name = "squared loss from the products";
-      dot.axis = t.axis;
-      dot.left = own;
-      dot.right = t.out0;
-      dot.extra = den;
-      dot.scale = -1;
-      dot.scale1 = 0.5;
-      dot.only_measured = entering;
-      dot.value = internal("loss", ASSAY_ONE, ASSAY_SUM, 1, 1);
-      const int scalar = dot.value;
-      emit(std::move(dot));
-      publish_value(t, entering, {{scalar, 1.0}}, 0.5 * model_.facts.sumsq, true);
-    }
+    if (entering || t.value != ASSAY_NO) emit_squared_value(t, own, t.out0, den, t.axis, entering);
     if (t.what == ASSAY_GRAD) {
       Op sub;
       sub.kind = OpKind::kSubtract;
@@ -429,6 +449,131 @@ class Lowering {
       sub.extra = den;
       emit(std::move(sub));
     }
+  }
+
+  // ---- normals ----
+
+  // One Gram matrix serves all rows where no weights differ and the curvature is a constant: then
+  // only the right side is a product of X. Else each row has its own.
+  void lower_normals(const Line& line) {
+    const bool squared = model_.loss->facts().tag == ASSAY_TAG_SQUARED;
+    const bool plain = !weighted_ && (!model_.x->sparse || zeros_) && !densified_products();
+    const double bound = model_.loss->facts().curvature_bound;
+    PlanBuffer& gram = buffer(line.gram);
+    gram.matrices = true;
+    gram.like = line.out;
+    if (squared && plain)
+      lower_shared(line);
+    else if ((line.flags & ASSAY_NORMALS_UNIFORM) && std::isfinite(bound) && bound > 0)
+      lower_uniform(line, bound * largest_weight());
+    else
+      lower_own(line, squared);
+  }
+
+  // G = O'O, r = X O.
+  void lower_shared(const Line& line) {
+    const int own = line.axis == ASSAY_ROWS ? line.left : line.right,
+              opposite = line.axis == ASSAY_ROWS ? line.right : line.left;
+    const int64_t k = buffer(own).decl.width;
+    assay_terms asked{};
+    asked.left = line.left;
+    asked.right = line.right;
+    asked.value = ASSAY_NO;
+    asked.what = ASSAY_GRAD;
+    const bool entering = wants_entering(asked);
+    const int gram = emit_gram("gram of " + buffer(opposite).decl.name, opposite, opposite, -1, -1);
+    buffer(line.gram).shared = gram;
+    emit_product(line, opposite, k, carry(line.axis, k, 1));
+    if (!entering) return;
+    Op small;
+    small.kind = OpKind::kSmall;
+    small.name = buffer(own).decl.name + " times gram";
+    small.axis = line.axis;
+    small.left = own;
+    small.right = gram;
+    small.only_measured = true;
+    small.out0 = internal("den", line.axis, ASSAY_LOCAL, 0, k);
+    small.flops = 2.0 * static_cast<double>(buffer(own).decl.rows * k * k);
+    const int den = small.out0;
+    emit(std::move(small));
+    emit_squared_value(asked, own, line.out, den, line.axis, true);
+  }
+
+  void emit_product(const Line& line, int opposite, int64_t k, bool carried) {
+    Op product;
+    product.kind = OpKind::kProduct;
+    product.name =
+        std::string("X") + (line.axis == ASSAY_ROWS ? " " : "' ") + buffer(opposite).decl.name;
+    product.right = opposite;
+    product.out0 = line.out;
+    product.flops = product_flops(k);
+    emit_x(std::move(product), line.axis, carried);
+  }
+
+  // G = c O'O, r = F G - g: the parabola of curvature c through the loss and its gradient g at M.
+  // Hidden entries get the curvature too: it is a bound for them as well, their loss being 0.
+  void lower_uniform(const Line& line, double curvature) {
+    const int own = line.axis == ASSAY_ROWS ? line.left : line.right,
+              opposite = line.axis == ASSAY_ROWS ? line.right : line.left;
+    const int64_t k = buffer(own).decl.width;
+    const int gram =
+        emit_gram("gram of " + buffer(opposite).decl.name, opposite, opposite, -1, -1, curvature);
+    buffer(line.gram).shared = gram;
+    Line gradient;
+    gradient.kind = LineKind::kTerms;
+    gradient.name = line.name + ": gradient";
+    gradient.axis = line.axis;
+    gradient.terms = {sizeof(assay_terms), 0,        ASSAY_GRAD, line.axis, line.left,
+                      line.right,          line.out, ASSAY_NO,   ASSAY_NO,  0};
+    lower_terms(gradient);
+    Op small;
+    small.kind = OpKind::kSmall;
+    small.name = buffer(own).decl.name + " times gram";
+    small.axis = line.axis;
+    small.left = own;
+    small.right = gram;
+    small.out0 = internal("fg", line.axis, ASSAY_LOCAL, 0, k);
+    small.flops = 2.0 * static_cast<double>(buffer(own).decl.rows * k * k);
+    Op sub;
+    sub.kind = OpKind::kSubtract;
+    sub.name = "right side";
+    sub.axis = line.axis;
+    sub.out0 = line.out;
+    sub.extra = small.out0;
+    emit(std::move(small));
+    emit(std::move(sub));
+  }
+
+  void lower_own(const Line& line, bool squared) {
+    Op op;
+    op.kind = OpKind::kNormals;
+    op.name = line.name;
+    op.left = line.left;
+    op.right = line.right;
+    op.out0 = line.out;
+    op.out1 = line.gram;
+    op.squared_loss = squared;
+    op.densify = zeros_ || densified_products();
+    const int64_t k = buffer(line.left).decl.width;
+    op.flops = product_flops(k) * static_cast<double>(k + 2);
+    if (op.densify && model_.x->sparse)
+      layout_.remarks.push_back("`" + line.name +
+                                "` needs every zero of sparse X: lines are made dense one by one");
+    else if (!model_.x->sparse)
+      layout_.remarks.push_back("`" + line.name +
+                                "`: weights or curvatures differ from entry to entry, so each line "
+                                "has its own Gram matrix (n d k^2 a half step)");
+    emit_x(std::move(op), line.axis, false);
+  }
+
+  double largest_weight() const {
+    const data::Data& x = *model_.x;
+    double most = 1;
+    if (x.entry_weights) most = *std::max_element(x.entry_weights->begin(), x.entry_weights->end());
+    if (x.csr.weights) most = *std::max_element(x.csr.weights, x.csr.weights + x.csr.nnz);
+    for (const auto& w : {x.row_weights, x.col_weights})
+      if (w) most *= *std::max_element(w->begin(), w->end());
+    return most;
   }
 
   // Any loss: model block, spans, contraction. Over sparse X with zeros the zero term is summed
@@ -567,6 +712,10 @@ class Lowering {
   void settle_buffers() {
     for (PlanBuffer& b : layout_.buffers) {
       if (b.place != Place::kStored || b.decl.role != ASSAY_LOCAL) continue;
+      if (b.shared >= 0) {
+        b.place = Place::kTile;  // no memory of its own
+        continue;
+      }
       if (b.first_stage >= 0 && b.first_stage == b.last_stage && b.decl.axis != ASSAY_ONE &&
           !b.decl.output)
         b.place = Place::kTile;

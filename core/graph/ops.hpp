@@ -32,6 +32,9 @@ struct PlanBuffer {
                        // the stage's partial
   int stage = -1;      // kStat: which stage makes it
   int first_stage = -1, last_stage = -1;  // of ops that touch it
+  int shared = -1;  // a gram of normals that is one matrix for all rows: which buffer holds it
+  bool matrices = false;  // a gram of normals: rows are k x k, k the width of buffer `like`
+  int like = -1;
 };
 
 enum class OpKind {
@@ -41,6 +44,7 @@ enum class OpKind {
   kGram,      // stat = left' right (weighted by a host array when `weight` >= 0)
   kColSum,    // stat (1 x k) = column sums of left, weighted likewise
   kTerms,     // the loss at M contracted: own or carried
+  kNormals,   // normal equations of each line by itself: out0 = right sides, out1 = matrices
   kDot,       // stat (1 x 1) = scale * <left, right> + scale1 * <left, extra>
   kCombine,   // ONE: out = sum of inputs + constant
   kSubtract,  // out = out - extra: gradient from the two halves

@@ -167,6 +167,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     for (int i = 0; i < (any ? threads : 1); ++i) {
       auto w = std::make_unique<Worker>();
       for (int side = 0; side < 3; ++side) w->ctx.penalties[side] = model.penalties[side].get();
+      w->ctx.loss = model.loss.get();
       w->ctx.cancel = options.cancel;
       w->ctx.log = options.log;
       e.lanes->size(*w);

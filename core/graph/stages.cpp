@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "core/graph/lines.hpp"
 #include "core/graph/ops.hpp"
 
 namespace assay::graph {
@@ -21,8 +22,13 @@ constexpr double kBandwidth = 40e9, kPeak = 100e9;  // bytes/s and flop/s of the
 
 int64_t round8(int64_t v) { return std::max<int64_t>(8, v / 8 * 8); }
 
+constexpr int64_t kMatrixBytes = 1024 * 1024;  // Gram matrices of a tile's lines together
+
 // Rows of a tile: X_t within the cache, at least 16 tiles where the axis is long enough.
-int64_t tile_length(const Stage& stage, const data::Data& x, int64_t element_bytes) {
+int64_t tile_length(const Layout& layout,
+                    const Stage& stage,
+                    const data::Data& x,
+                    int64_t element_bytes) {
   int64_t tile = kMostTile;
   if (stage.reads_x) {
     if (x.sparse) {
@@ -35,6 +41,13 @@ int64_t tile_length(const Stage& stage, const data::Data& x, int64_t element_byt
     } else {
       tile = 64;  // a strided panel: whole cache lines of each row
     }
+  }
+  for (const Op& op : stage.ops) {
+    const bool lines = op.reads_x && (op.kind == OpKind::kNormals || op.kind == OpKind::kEach);
+    if (lines && stage.axis == ASSAY_COLS && (!x.sparse || op.densify))
+      tile = std::min(tile, LineReader::most_columns(x));
+    if (op.kind == OpKind::kNormals)
+      tile = std::min(tile, kMatrixBytes / (8 * layout.buffers[static_cast<size_t>(op.out1)].ld));
   }
   const int64_t most = (stage.length / 16 + 7) / 8 * 8;
   return round8(std::min({tile, kMostTile, std::max<int64_t>(8, most)}));
@@ -62,7 +75,7 @@ void size_stages(Layout& layout,
     if (stage.axis != ASSAY_ONE) {
       stage.length = stage.axis == ASSAY_ROWS ? x.rows : x.cols;
       if (stage.batch > 0 && stage.axis == ASSAY_ROWS) stage.length = std::min(stage.batch, x.rows);
-      stage.tile = tile_length(stage, x, element_bytes);
+      stage.tile = tile_length(layout, stage, x, element_bytes);
       if (options.force.tile_rows > 0) stage.tile = options.force.tile_rows;
       stage.tiles = (stage.length + stage.tile - 1) / stage.tile;
     }

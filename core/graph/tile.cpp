@@ -10,10 +10,8 @@ TypedLanes<T>::TypedLanes(Frame& frame)
     : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.model->x) {
   if (frame.model->loss) {
     loss_ = frame.model->loss->template functions<T>();
-    if constexpr (std::is_same_v<T, float>) {
-      wide_ = frame.model->loss->template functions<double>();
-      loss_.wide = &wide_;
-    }
+    wide_ = frame.model->loss->template functions<double>();
+    if constexpr (std::is_same_v<T, float>) loss_.wide = &wide_;
   }
   squared_.tag = ASSAY_TAG_SQUARED;
   weighted_ = x_.weighted() || x_.mask != nullptr;
@@ -24,14 +22,15 @@ template <class T>
 void TypedLanes<T>::size(Worker& w) const {
   int64_t x = 0, slice = 0, tile_doubles = 0, transposed = 0, scratch = 0;
   int64_t longest_tile = 1;
-  bool powers = false, loads = false;
+  int64_t line_rows = 0, line_cols = 0, normals = 0;  // tiles of what walks X line by line
+  bool powers = false, loads = false, every_zero = false;
   const int64_t longest = longest_line();
   for (const Stage& stage : frame_.layout->stages) {
     int64_t per_row = 0;
     longest_tile = std::max(longest_tile, stage.tile);
     for (size_t b = 0; b < frame_.layout->buffers.size(); ++b) {
       PlanBuffer& p = frame_.layout->buffers[b];
-      slice = std::max(slice, stage.tile * kernels::padded<T>(p.decl.width));
+      if (!p.matrices) slice = std::max(slice, stage.tile * kernels::padded<T>(p.decl.width));
       if (p.place != Place::kTile ||
           p.first_stage != static_cast<int>(&stage - frame_.layout->stages.data()))
         continue;
@@ -41,6 +40,14 @@ void TypedLanes<T>::size(Worker& w) const {
     tile_doubles = std::max(tile_doubles, per_row * stage.tile);
     for (const Op& op : stage.ops) {
       if (!op.reads_x) continue;
+      if (op.kind == OpKind::kNormals || op.kind == OpKind::kEach) {
+        const bool rows = stage.axis == ASSAY_ROWS;
+        (rows ? line_rows : line_cols) = std::max(rows ? line_rows : line_cols, stage.tile);
+        every_zero = every_zero || op.densify;
+        if (op.kind == OpKind::kNormals)
+          normals = std::max(normals, normals_scratch(width(op.left), rows ? x_.cols : x_.rows));
+        continue;
+      }
       powers = powers || op.power != 1;
       const bool sparse = x_.sparse && !op.densify;
       if (!sparse) {
@@ -70,6 +77,9 @@ void TypedLanes<T>::size(Worker& w) const {
   w.scratch = bytes(scratch);
   w.tiles = AlignedArray<double>(tile_doubles);
   w.line_values = AlignedArray<double>(longest_tile);
+  w.normals = AlignedArray<unsigned char>(normals);
+  if (line_rows > 0 || line_cols > 0)
+    w.lines = std::make_unique<LineReader>(x_, frame_.csc, line_rows, line_cols, every_zero);
 }
 
 template <class T>
@@ -160,6 +170,10 @@ void TypedLanes<T>::plan_images() const {
         case OpKind::kSmall:
           op.right_image = image(op.right);
           break;
+        case OpKind::kNormals:
+          op.left_image = image(op.left);
+          op.right_image = image(op.right);
+          break;
         case OpKind::kTerms:
           op.left_image = image(op.left);
           op.right_image = image(op.right);
@@ -187,6 +201,8 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
       return ASSAY_OK;
     case OpKind::kTerms:
       return run_terms(op, t);
+    case OpKind::kNormals:
+      return run_normals(op, t);
     case OpKind::kSmall:
     case OpKind::kFill:
     case OpKind::kGram:

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "core/data/tile.hpp"
+#include "core/graph/lines.hpp"
 #include "core/graph/ops.hpp"
 #include "core/plugin/context.hpp"
 
@@ -31,8 +32,9 @@ struct Frame {
 struct Worker {
   assay_ctx ctx;
   plugin::Scratch copies;  // arguments of each
-  AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch;
+  AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch, normals;
   AlignedArray<double> tiles, line_values;
+  std::unique_ptr<LineReader> lines;  // where an op walks X line by line
 };
 
 class Lanes {

@@ -253,6 +253,12 @@ class TypedLanes final : public Lanes {
   void subtract(const Op& op, Tile& t) const;
   void sparse_product(const Op& op, Tile& t) const;
 
+  // ---- tile_normals.cpp: normal equations line by line ----
+
+  // Bytes a worker needs for lines of at most `length` entries.
+  static int64_t normals_scratch(int64_t k, int64_t length);
+  int32_t run_normals(const Op& op, Tile& t) const;
+
   // ---- tile_terms.cpp: the loss at the model, contracted ----
 
   int32_t run_terms(const Op& op, Tile& t) const;
@@ -270,7 +276,7 @@ class TypedLanes final : public Lanes {
   const kernels::Kernels<T>& kernels_;
   const data::Data& x_;
   kernels::LossFunctions<T> loss_, squared_;
-  kernels::LossFunctions<double> wide_;  // what float kernels fall back to
+  kernels::LossFunctions<double> wide_;  // what float kernels fall back to, and normals call
   bool weighted_ = false;
 };
 

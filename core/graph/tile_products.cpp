@@ -141,14 +141,16 @@ void TypedLanes<T>::gram(const Op& op, Tile& t) const {
   const T* a = slice(t, op.left, 0, lda);
   const T* b = op.right == op.left ? a : slice(t, op.right, 1, ldb);
   if (op.right == op.left) ldb = lda;
-  if (op.weight >= 0) {
-    const double* w = host_weights(op.axis);
+  if (op.weight >= 0 || op.scale != 1) {
+    const double* w = op.weight >= 0 ? host_weights(op.axis) : nullptr;
     T* scaled = reinterpret_cast<T*>(t.w->slice[2].data());
     const int64_t ld = kernels::padded<T>(width(op.left));
     for (int64_t i = 0; i < t.count; ++i)
       for (int64_t j = 0; j < ld; ++j)
         scaled[i * ld + j] =
-            j < width(op.left) ? a[i * lda + j] * static_cast<T>(w[t.first + i]) : T(0);
+            j < width(op.left)
+                ? a[i * lda + j] * static_cast<T>(op.scale * (w ? w[t.first + i] : 1.0))
+                : T(0);
     a = scaled;
     lda = ld;
   }

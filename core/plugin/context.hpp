@@ -16,6 +16,14 @@
 namespace assay::plugin {
 class PenaltySet;
 struct WholeTerms;
+class Loss;
+// X as the block function in progress may ask for it; core/graph implements it.
+class TileSource {
+ public:
+  virtual ~TileSource() = default;
+  virtual int32_t line(int64_t i, assay_line* out) = 0;
+  virtual int32_t entries(assay_entries* out) = 0;
+};
 // Bump memory of one worker: grows in the first calls, then never again; reset() before each
 // callback.
 class Scratch {
@@ -36,6 +44,8 @@ struct assay_ctx {
   // Penalties of whole factors, as expanded for the sweep this call belongs to; null: none.
   const assay::plugin::WholeTerms* whole[3] = {nullptr, nullptr, nullptr};
   int64_t first = 0;  // row of the factor that a call's views begin with
+  const assay::plugin::Loss* loss = nullptr;  // the model's
+  assay::plugin::TileSource* tile = nullptr;  // null: the call may not ask for X
   const std::atomic<bool>* cancel = nullptr;
   const assay::plugin::LogSink* log = nullptr;
   assay::plugin::Scratch scratch;

@@ -106,6 +106,8 @@ const void* host_service(const char* id) {
   if (std::strcmp(id, "assay.la/1") == 0) return la_service();
   if (std::strcmp(id, "assay.penalty/1") == 0) return penalty_service();
   if (std::strcmp(id, "assay.files/1") == 0) return files_service();
+  if (std::strcmp(id, "assay.tile/1") == 0) return tile_service();
+  if (std::strcmp(id, "assay.loss/1") == 0) return loss_service();
   return nullptr;
 }
 

@@ -10,7 +10,9 @@ const assay_math* math_service();  // SLEEF, in core/kernels
 const assay_la* la_service();      // LAPACK, in core/kernels
 const assay_rng* rng_service();    // philox.cpp
 const assay_penalty_calls*
-penalty_service();                   // penalty_calls.cpp: the penalties of the call's context
-const assay_files* files_service();  // files.cpp
+penalty_service();                       // penalty_calls.cpp: the penalties of the call's context
+const assay_files* files_service();      // files.cpp
+const assay_tile* tile_service();        // model_calls.cpp: X and the loss of the call's context
+const assay_loss_calls* loss_service();  // model_calls.cpp
 
 }  // namespace assay::plugin

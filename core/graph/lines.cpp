@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines of X: stored entries of sparse X as they lie, rows of dense X through the view, columns of
+// dense X out of a panel that is turned once a block.
+#include "core/graph/lines.hpp"
+
+#include <algorithm>
+
+#include "core/data/tile.hpp"
+
+namespace assay::graph {
+
+namespace {
+
+constexpr int64_t kPanelBytes = 4 * 1024 * 1024;
+constexpr int64_t kChunk = 64;  // rows turned at a time
+
+int64_t longest(const data::Lines& l) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < l.lines; ++i) most = std::max(most, l.indptr[i + 1] - l.indptr[i]);
+  return most;
+}
+
+double stored_value(const data::Lines& l, int64_t p) {
+  return l.dtype == ASSAY_F32 ? static_cast<double>(static_cast<const float*>(l.values)[p])
+                              : static_cast<const double*>(l.values)[p];
+}
+
+}  // namespace
+
+int64_t LineReader::most_columns(const data::Data& x) {
+  return std::clamp<int64_t>(kPanelBytes / std::max<int64_t>(1, 8 * x.rows) / 8 * 8, 8, 64);
+}
+
+LineReader::LineReader(const data::Data& x,
+                       const data::Lines* csc,
+                       int64_t rows,
+                       int64_t cols,
+                       bool dense)
+    : x_(x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights) {
+  int64_t length = 0;
+  if (rows > 0) length = std::max(length, x.sparse && !dense ? longest(x.csr) : x.cols);
+  if (cols > 0) length = std::max(length, x.sparse && !dense ? longest(*csc) : x.rows);
+  length = (length + 7) / 8 * 8;
+  values_ = AlignedArray<double>(length);
+  weights_ = AlignedArray<double>(length);
+  places_ = AlignedArray<int64_t>(length);
+  if (cols > 0 && (!x.sparse || dense)) {
+    panel_ = AlignedArray<double>(cols * x.rows);
+    if (weighted_) panel_weights_ = AlignedArray<double>(cols * x.rows);
+    chunk_ = AlignedArray<double>(kChunk * cols);
+  }
+}
+
+void LineReader::start(int32_t axis, int64_t first, int64_t count, bool every_zero) {
+  axis_ = axis;
+  first_ = first;
+  count_ = count;
+  every_zero_ = every_zero;
+  loaded_ = false;
+}
+
+int32_t LineReader::line(int64_t i, assay_line* out) {
+  if (i < 0 || i >= count_) return ASSAY_E_ARGUMENT;
+  assay_line made{};
+  made.struct_size = sizeof made;
+  const int32_t status = x_.sparse && !every_zero_ ? sparse_line(i, &made) : dense_line(i, &made);
+  if (status == ASSAY_OK) *out = made;
+  return status;
+}
+
+int32_t LineReader::entries(assay_entries* out) {
+  (void)out;
+  return ASSAY_E_ARGUMENT;
+}
+
+int32_t LineReader::sparse_line(int64_t i, assay_line* out) {
+  const data::Lines& l = axis_ == ASSAY_ROWS ? x_.csr : *csc_;
+  const auto& own = axis_ == ASSAY_ROWS ? x_.row_weights : x_.col_weights;
+  const auto& opposite = axis_ == ASSAY_ROWS ? x_.col_weights : x_.row_weights;
+  const int64_t at = first_ + i;
+  int64_t n = 0;
+  for (int64_t p = l.indptr[at]; p < l.indptr[at + 1]; ++p) {
+    const int64_t place = l.indices[p];
+    double w = l.weights ? static_cast<double>(l.weights[p]) : 1.0;
+    if (w == 0) continue;
+    if (own) w *= (*own)[at];
+    if (opposite) w *= (*opposite)[place];
+    places_[n] = place;
+    const int64_t column = axis_ == ASSAY_ROWS ? place : at;
+    values_[n] = stored_value(l, p) * (x_.scale ? (*x_.scale)[column] : 1.0) +
+                 (x_.shift ? (*x_.shift)[column] : 0.0);
+    weights_[n++] = w;
+  }
+  out->n = n;
+  out->idx = places_.data();
+  out->x = values_.data();
+  out->w = weighted_ ? weights_.data() : nullptr;
+  out->zeros = x_.unstored_zero ? 1 : 0;
+  return ASSAY_OK;
+}
+
+void LineReader::load_panel() {
+  for (int64_t r = 0; r < x_.rows; r += kChunk) {
+    const int64_t rows = std::min(kChunk, x_.rows - r);
+    const auto turn = [&](AlignedArray<double>& to) {
+      for (int64_t a = 0; a < rows; ++a)
+        for (int64_t c = 0; c < count_; ++c) to[c * x_.rows + r + a] = chunk_[a * count_ + c];
+    };
+    data::load<double>(x_, r, rows, first_, count_, chunk_.data(), count_);
+    turn(panel_);
+    if (!weighted_) continue;
+    data::load_weights<double>(x_, r, rows, first_, count_, chunk_.data(), count_);
+    turn(panel_weights_);
+  }
+  loaded_ = true;
+}
+
+int32_t LineReader::dense_line(int64_t i, assay_line* out) {
+  const int64_t length = axis_ == ASSAY_ROWS ? x_.cols : x_.rows;
+  const double *x = values_.data(), *w = weighted_ ? weights_.data() : nullptr;
+  if (axis_ == ASSAY_ROWS) {
+    data::load<double>(x_, first_ + i, 1, 0, length, values_.data(), length);
+    if (weighted_)
+      data::load_weights<double>(x_, first_ + i, 1, 0, length, weights_.data(), length);
+  } else {
+    if (!loaded_) load_panel();
+    x = panel_.data() + i * length;
+    w = weighted_ ? panel_weights_.data() + i * length : nullptr;
+  }
+  out->x = x;
+  out->w = w;
+  out->n = length;
+  if (!w || !hides_) return ASSAY_OK;
+  // Hidden entries are left out; where nothing is hidden the line stays whole.
+  int64_t n = 0;
+  for (int64_t j = 0; j < length; ++j) n += w[j] != 0 ? 1 : 0;
+  if (n == length) return ASSAY_OK;
+  n = 0;
+  for (int64_t j = 0; j < length; ++j) {
+    if (w[j] == 0) continue;
+    places_[n] = j;
+    values_[n] = x[j];
+    weights_[n++] = w[j];
+  }
+  *out = {out->struct_size, 0, n, places_.data(), values_.data(), weights_.data(), 0, 0};
+  return ASSAY_OK;
+}
+
+}  // namespace assay::graph

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows or columns of X one by one, in float64, as the view shows them: what block functions flagged
+// ASSAY_EACH_X and normal equations with weights walk over. One per worker.
+#pragma once
+
+#include "core/base/aligned.hpp"
+#include "core/data/data.hpp"
+#include "core/plugin/context.hpp"
+
+namespace assay::graph {
+
+class LineReader final : public plugin::TileSource {
+ public:
+  // Memory for blocks of at most `rows` rows and `cols` columns (0: never asked for); csc: where
+  // columns of sparse X are read. dense: blocks may ask for every zero of sparse X.
+  LineReader(const data::Data& x, const data::Lines* csc, int64_t rows, int64_t cols, bool dense);
+  // Turns to a block of lines. every_zero: unstored zeros of sparse X are entries too.
+  void start(int32_t axis, int64_t first, int64_t count, bool every_zero);
+  // Line i of the block: observed entries only. Valid until the next call.
+  int32_t line(int64_t i, assay_line* out) override;
+  int32_t entries(assay_entries* out) override;
+
+  // Columns of a block of columns of dense X that fit in the reader's memory budget.
+  static int64_t most_columns(const data::Data& x);
+
+ private:
+  void load_panel();
+  int32_t sparse_line(int64_t i, assay_line* out);
+  int32_t dense_line(int64_t i, assay_line* out);
+
+  const data::Data& x_;
+  const data::Lines* csc_;
+  int32_t axis_ = ASSAY_ROWS;
+  int64_t first_ = 0, count_ = 0;
+  bool every_zero_ = false, loaded_ = false, weighted_ = false, hides_ = false;
+  AlignedArray<double> values_, weights_;  // one line
+  AlignedArray<int64_t> places_;
+  AlignedArray<double> panel_, panel_weights_, chunk_;  // columns of dense X, one after another
+};
+
+}  // namespace assay::graph
