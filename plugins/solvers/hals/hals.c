@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hierarchical alternating least squares (`hals`) and coordinate descent as scikit-learn orders it
+   (`cd`), two names of one update. For every row w of W, one component after another, w_a <-
+   clip((r_a - lin_a - sum_{c != a} G_ac w_c) / (G_aa + diag_a), lower_a, upper_a), the exact
+   minimiser of 1/2 w'G w - r'w + penalties in w_a, with G = H'V H and r = H'V z: V = 1, z = x for
+   the squared loss, the loss's majorising curvature and working response else. Then the same for
+   the rows of H. Cost per step: squared 4ndk + 4(n + d)k^2, one read of X; losses under their
+   curvature bound 8ndk; weights, masks and exact curvatures n d k^2 (nnz k^2 where entries are
+   unobserved). Never raises the objective. Cichocki, Zdunek and Amari 2007 (hals); Cichocki and
+   Phan 2009, Alg. 2; Hsieh and Dhillon 2011 (the order of `cd`). */
+#include <assay/plugin.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  const assay_host* host;
+  const assay_penalty_calls* penalties;
+  const assay_rng* rng;
+  uint64_t stream;
+  int64_t k, inner; /* rank; sweeps over the components per block */
+  int32_t shuffle, uniform;
+} hals;
+
+/* The penalties as a quadratic of each component, and the order of the components. */
+typedef struct {
+  double *diag, *lin, *lower, *upper;
+  int64_t* order;
+} terms;
+
+static double clip(double v, double lower, double upper) {
+  v = v > lower ? v : lower;
+  return v < upper ? v : upper;
+}
+
+/* t -= W g over the components: eight at a time, so that t is seldom loaded and stored. W by
+ * component, rows innermost. */
+ASSAY_SIMD static void project(int64_t n,
+                               int64_t k,
+                               const double* restrict g,
+                               const double* restrict W,
+                               int64_t ld,
+                               double* restrict t) {
+  int64_t c = 0;
+  for (; c + 8 <= k; c += 8, W += 8 * ld) {
+    const double g0 = g[c], g1 = g[c + 1], g2 = g[c + 2], g3 = g[c + 3], g4 = g[c + 4],
+                 g5 = g[c + 5], g6 = g[c + 6], g7 = g[c + 7];
+    for (int64_t i = 0; i < n; i++)
+      t[i] = t[i] - g0 * W[i] - g1 * W[ld + i] - g2 * W[2 * ld + i] - g3 * W[3 * ld + i] -
+             g4 * W[4 * ld + i] - g5 * W[5 * ld + i] - g6 * W[6 * ld + i] - g7 * W[7 * ld + i];
+  }
+  for (; c < k; c++, W += ld)
+    for (int64_t i = 0; i < n; i++) t[i] -= g[c] * W[i];
+}
+
+/* t = r - lin, then w = clip(t / g) once the other components are taken from t. */
+ASSAY_SIMD static void start(int64_t n, const double* restrict r, double lin, double* restrict t) {
+  for (int64_t i = 0; i < n; i++) t[i] = r[i] - lin;
+}
+ASSAY_SIMD static void place(int64_t n,
+                             double inverse,
+                             double lower,
+                             double upper,
+                             const double* restrict t,
+                             double* restrict w) {
+  for (int64_t i = 0; i < n; i++) w[i] = clip(t[i] * inverse, lower, upper);
+}
+
+/* A component that the other factor does not use costs only what its penalties say: it moves to the
+ * cheapest bound, if any. */
+static void idle(int64_t n, double lin, double lower, double upper, double* w) {
+  const double best = lin > 0 ? lower : lin < 0 ? upper : NAN;
+  if (!isfinite(best)) return;
+  for (int64_t i = 0; i < n; i++) w[i] = best;
+}
+
+/* One Gram for all rows. g: k, t: n doubles of scratch. */
+static void sweep_shared(int64_t n,
+                         int64_t k,
+                         double* W,
+                         int64_t ld,
+                         const double* R,
+                         int64_t ldr,
+                         const double* G,
+                         int64_t ldg,
+                         const terms* p,
+                         double* g,
+                         double* t) {
+  for (int64_t s = 0; s < k; s++) {
+    const int64_t a = p->order[s];
+    double* w = W + a * ld;
+    const double own = G[a * ldg + a] + p->diag[a];
+    if (!(own >= DBL_MIN)) {
+      idle(n, p->lin[a], p->lower[a], p->upper[a], w);
+      continue;
+    }
+    memcpy(g, G + a * ldg, (size_t)k * sizeof *g);
+    g[a] = 0;
+    start(n, R + a * ldr, p->lin[a], t);
+    project(n, k, g, W, ld, t);
+    place(n, 1 / own, p->lower[a], p->upper[a], t, w);
+  }
+}
+
+/* u -= f v */
+ASSAY_SIMD static void subtract(int64_t n, double f, const double* restrict v, double* restrict u) {
+  for (int64_t j = 0; j < n; j++) u[j] -= f * v[j];
+}
+
+/* One row with a Gram of its own: u keeps the negative gradient; components that do not move cost
+ * nothing. */
+static void sweep_row(int64_t k,
+                      int64_t sweeps,
+                      double* w,
+                      int64_t ld,
+                      const double* r,
+                      int64_t ldr,
+                      const double* G,
+                      int64_t ldg,
+                      const terms* p,
+                      double* u) {
+  for (int64_t a = 0; a < k; a++) u[a] = r[a * ldr] - p->lin[a] - p->diag[a] * w[a * ld];
+  for (int64_t a = 0; a < k; a++)
+    if (w[a * ld] != 0) subtract(k, w[a * ld], G + a * ldg, u);
+  for (int64_t s = 0; s < sweeps * k; s++) {
+    const int64_t a = p->order[s % k];
+    const double g = G[a * ldg + a] + p->diag[a], old = w[a * ld];
+    if (g >= DBL_MIN)
+      w[a * ld] = clip(old + u[a] / g, p->lower[a], p->upper[a]);
+    else
+      idle(1, p->lin[a], p->lower[a], p->upper[a], w + a * ld);
+    const double moved = w[a * ld] - old;
+    if (moved == 0) continue;
+    subtract(k, moved, G + a * ldg, u);
+    u[a] -= moved * p->diag[a];
+  }
+}
+
+/* The order of a step's components: sorted random keys, the same for all blocks. */
+static void draw_order(const hals* s,
+                       const assay_block* b,
+                       int64_t k,
+                       double* keys,
+                       int64_t* order) {
+  for (int64_t a = 0; a < k; a++) order[a] = a;
+  if (!s->shuffle) return;
+  s->rng->uniform(s->rng->split(s->stream, (uint64_t)(2 * b->step + b->tag)), 0, k, keys);
+  for (int64_t a = 1; a < k; a++)
+    for (int64_t c = a; c > 0 && keys[order[c]] < keys[order[c - 1]]; c--) {
+      const int64_t before = order[c - 1];
+      order[c - 1] = order[c];
+      order[c] = before;
+    }
+}
+
+/* {F io by component, G, R by component} */
+static int32_t update(void* self, const assay_block* b) {
+  const hals* s = self;
+  const assay_view *F = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
+  const int64_t k = F->rows, n = F->cols;
+  double* memory = s->host->scratch(b->ctx, (6 * k + n) * (int64_t)sizeof(double));
+  if (!memory) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
+  const terms p = {memory, memory + k, memory + 2 * k, memory + 3 * k, (int64_t*)(memory + 4 * k)};
+  double *u = memory + 5 * k, *t = memory + 6 * k;
+  const int32_t bad = s->penalties->quad(b->ctx, b->tag, F, p.diag, p.lin, p.lower, p.upper);
+  if (bad) return bad;
+  draw_order(s, b, k, u, p.order);
+  if (G->step == 0) {
+    for (int64_t sweep = 0; sweep < s->inner; sweep++)
+      sweep_shared(n, k, F->data, F->stride, R->data, R->stride, G->data, G->stride, &p, u, t);
+    return ASSAY_OK;
+  }
+  for (int64_t i = 0; i < n; i++)
+    sweep_row(k, s->inner, (double*)F->data + i, F->stride, (const double*)R->data + i, R->stride,
+              (const double*)G->data + i * G->step, G->stride, &p, u);
+  return ASSAY_OK;
+}
+
+static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
+  hals* s = host->alloc(sizeof *s);
+  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
+  s->host = host;
+  s->penalties = host->service("assay.penalty/1");
+  s->rng = host->service("assay.rng/1");
+  s->stream = p->stream;
+  s->k = p->k[0];
+  /* hals has `inner`, cd has `shuffle`; what a name does not have is NaN. */
+  const double inner = host->option_number(p->options, "inner");
+  s->inner = inner >= 1 ? (int64_t)inner : 1;
+  s->shuffle = host->option_number(p->options, "shuffle") == 1;
+  /* A bound of 1 is what the squared loss has: larger ones make short steps of a cheap Gram. */
+  const char* curvature = host->option_text(p->options, "curvature");
+  const double bound = p->loss->curvature_bound;
+  s->uniform = p->loss->tag != ASSAY_TAG_SQUARED &&
+               (strcmp(curvature, "bound") == 0 || (strcmp(curvature, "auto") == 0 && bound <= 1));
+  if (s->uniform && !isfinite(bound)) {
+    host->free(s);
+    return host->set_error(ctx, ASSAY_E_COMBINATION,
+                           "`curvature: bound`, but the loss bounds its curvature by nothing");
+  }
+  *self = s;
+  return ASSAY_OK;
+}
+
+static int32_t build(void* self, assay_builder* b, int32_t purpose) {
+  const hals* s = self;
+  if (purpose != ASSAY_STEP) return ASSAY_OK;
+  for (int32_t side = 0; side < 2; side++) { /* ASSAY_ROWS, then ASSAY_COLS */
+    const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
+    const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
+    const assay_normals normals = {sizeof normals,
+                                   s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
+                                   side,
+                                   b->factor(b, 0),
+                                   b->factor(b, 1),
+                                   gram,
+                                   rhs,
+                                   0};
+    b->normals(b, &normals);
+    const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT | ASSAY_BY_COMPONENT},
+                              {gram, ASSAY_IN},
+                              {rhs, ASSAY_IN | ASSAY_BY_COMPONENT}};
+    const assay_each each = {sizeof each, 0, side ? "update_h" : "update_w", side, 3, update, args,
+                             side,        0};
+    b->each(b, &each);
+  }
+  return b->status(b);
+}
+
+static void destroy(void* self) {
+  if (self) ((hals*)self)->host->free(self);
+}
+
+#define CURVATURE                                                                               \
+  {                                                                                             \
+    "curvature",                                                                                \
+        "majoriser of a loss: of each entry (a Gram for every row) or its bound (one Gram for " \
+        "all)",                                                                                 \
+        ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", kinds                                               \
+  }
+static const char* const kinds[] = {"auto", "each", "bound", NULL};
+static const assay_option hals_options[] = {
+    {"inner", "sweeps over the components per step", ASSAY_OPT_INT, 0, 1, 1, 1000, NULL, NULL},
+    CURVATURE,
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_option cd_options[] = {
+    {"shuffle", "visit the components in an order drawn anew every step", ASSAY_OPT_BOOL, 0, 0, 0,
+     1, NULL, NULL},
+    CURVATURE,
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_solver vtable = {
+    sizeof vtable,
+    0,
+    ASSAY_NEEDS_SQUARED | ASSAY_NEEDS_CURVATURE,
+    ASSAY_NEEDS_QUAD,
+    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
+    0,
+    "nonneg",
+    create,
+    build,
+    destroy};
+#define MATHS                                                                             \
+  "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k,\n"   \
+  "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H; never raises the\n" \
+  "objective"
+static const assay_plugin hals_plugin = {sizeof hals_plugin,
+                                         ASSAY_PLUGIN_DETERMINISTIC,
+                                         "assay.solver/1",
+                                         "hals",
+                                         "hierarchical alternating least squares",
+                                         "Cichocki, Zdunek and Amari 2007",
+                                         MATHS,
+                                         hals_options,
+                                         &vtable,
+                                         NULL};
+static const assay_plugin cd_plugin = {sizeof cd_plugin,
+                                       0,
+                                       "assay.solver/1",
+                                       "cd",
+                                       "coordinate descent, with scikit-learn's order of updates",
+                                       "Cichocki and Phan 2009; Hsieh and Dhillon 2011",
+                                       MATHS,
+                                       cd_options,
+                                       &vtable,
+                                       NULL};
+static const assay_plugin* const plugins[] = {&hals_plugin, &cd_plugin};
+static const assay_module module = {sizeof module,
+                                    0,
+                                    ASSAY_ABI_MAJOR,
+                                    ASSAY_ABI_MINOR,
+                                    __VERSION__,
+                                    "org.assay.hals",
+                                    "1.0",
+                                    "Apache-2.0",
+                                    "The Assay authors",
+                                    2,
+                                    plugins,
+                                    NULL,
+                                    NULL};
+const assay_module* assay_plugin_main_v1(void) { return &module; }
