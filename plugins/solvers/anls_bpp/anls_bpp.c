@@ -23,20 +23,33 @@ typedef struct {
 static int32_t update(void* self, const assay_block* b) {
   const bpp* s = self;
   const assay_view *F = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
-  const int64_t k = F->cols, n = F->rows, shared = G->step == 0;
-  double* quad = s->host->scratch(b->ctx, 4 * k * (int64_t)sizeof(double));
-  void* memory = s->host->scratch(b->ctx, least_squares_bytes(shared ? n : 1, k));
-  if (!quad || !memory) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  const int32_t bad =
-      s->penalties->quad(b->ctx, b->tag, F, quad, quad + k, quad + 2 * k, quad + 3 * k);
+  const int64_t k = F->cols, n = F->rows, ld = F->stride, together = G->step == 0 ? n : 1;
+  double* memory = s->host->scratch(b->ctx, (k + 3 * n * ld) * (int64_t)sizeof(double));
+  void* work = s->host->scratch(b->ctx, least_squares_bytes(together, k));
+  if (!memory || !work) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
+  double* diag = memory + 3 * n * ld;
+  assay_view lin = *F, lower = *F, upper = *F;
+  lin.data = memory;
+  lower.data = memory + n * ld;
+  upper.data = memory + 2 * n * ld;
+  const int32_t bad = s->penalties->quad_rows(b->ctx, b->tag, F, diag, &lin, &lower, &upper);
   if (bad) return bad;
-  least_squares p = {shared ? n : 1, k,         F->data, F->stride, R->data,      R->stride,
-                     G->data,        G->stride, quad,    quad + k,  quad + 2 * k, quad + 3 * k};
-  for (int64_t i = 0; i < n; i += p.n) {
-    least_squares_solve(&p, memory);
-    p.W += F->stride;
-    p.R += R->stride;
-    p.G += G->step;
+  double* r = lin.data; /* r - lin */
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t a = 0; a < k; a++)
+      r[i * ld + a] = ((const double*)R->data)[i * R->stride + a] - r[i * ld + a];
+  for (int64_t i = 0; i < n; i += together) {
+    const least_squares p = {together,
+                             k,
+                             (double*)F->data + i * ld,
+                             r + i * ld,
+                             (double*)lower.data + i * ld,
+                             (double*)upper.data + i * ld,
+                             ld,
+                             (const double*)G->data + i * G->step,
+                             diag,
+                             G->stride};
+    least_squares_solve(&p, work);
   }
   return ASSAY_OK;
 }
@@ -98,7 +111,7 @@ static const assay_solver vtable = {
     sizeof vtable,
     0,
     ASSAY_NEEDS_SQUARED | ASSAY_NEEDS_CURVATURE,
-    ASSAY_NEEDS_QUAD,
+    ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS,
     ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
     0,
     "nonneg",

@@ -79,14 +79,14 @@ ASSAY_SIMD static void solve(int64_t m, const double* U, double* restrict b) {
   }
 }
 
-/* slope = (G + D) w + l - r: the gradient of q. */
+/* slope = (G + D) w - r: the gradient of q. */
 ASSAY_SIMD static void gradient(const least_squares* p,
                                 const double* restrict r,
                                 const double* restrict w,
                                 double* restrict slope) {
   const int64_t k = p->k;
-  const double* restrict diag = p->diag, * restrict lin = p->lin;
-  for (int64_t c = 0; c < k; c++) slope[c] = diag[c] * w[c] + lin[c] - r[c];
+  const double* restrict diag = p->diag;
+  for (int64_t c = 0; c < k; c++) slope[c] = diag[c] * w[c] - r[c];
   for (int64_t a = 0; a < k; a++) {
     if (w[a] == 0) continue;
     const double f = w[a], *restrict g = p->G + a * p->ldg;
@@ -104,13 +104,15 @@ static double clip(double v, double lower, double upper) {
 static void set_out(work* s) {
   const least_squares* p = s->p;
   for (int64_t i = 0; i < p->n; i++) {
-    double *w = p->W + i * p->ldw, *start = s->start + i * p->k;
+    const double *r = p->R + i * p->ld, *lower = p->lower + i * p->ld,
+                 *upper = p->upper + i * p->ld;
+    double *w = p->W + i * p->ld, *start = s->start + i * p->k;
     uint8_t* state = s->state + i * p->k;
     for (int64_t a = 0; a < p->k; a++) {
-      w[a] = clip(w[a], p->lower[a], p->upper[a]);
-      state[a] = w[a] <= p->lower[a] ? LOWER : w[a] >= p->upper[a] ? UPPER : FREE;
+      w[a] = clip(w[a], lower[a], upper[a]);
+      state[a] = w[a] <= lower[a] ? LOWER : w[a] >= upper[a] ? UPPER : FREE;
       if (!(p->G[a * p->ldg + a] + p->diag[a] >= DBL_MIN)) {
-        const double cheapest = p->lin[a] > 0 ? p->lower[a] : p->lin[a] < 0 ? p->upper[a] : w[a];
+        const double cheapest = r[a] < 0 ? lower[a] : r[a] > 0 ? upper[a] : w[a];
         if (isfinite(cheapest)) w[a] = cheapest;
         state[a] = IDLE;
       }
@@ -144,16 +146,16 @@ static double ridge_of(const work* s) {
  * s->A. */
 static void solve_row(const work* s, int64_t i, int64_t m) {
   const least_squares* p = s->p;
-  double* w = p->W + i * p->ldw;
+  double* w = p->W + i * p->ld;
   const uint8_t* state = s->state + i * p->k;
-  const double *r = p->R + i * p->ldr, *start = s->start + i * p->k;
+  const double *r = p->R + i * p->ld, *start = s->start + i * p->k;
   for (int64_t j = 0; j < m; j++) {
     const int64_t a = s->free[j];
-    s->b[j] = r[a] - p->lin[a] + s->ridge * start[a];
+    s->b[j] = r[a] + s->ridge * start[a];
   }
   for (int64_t c = 0; c < p->k; c++) {
     if (state[c] == FREE) continue;
-    if (state[c] != IDLE) w[c] = state[c] == LOWER ? p->lower[c] : p->upper[c];
+    if (state[c] != IDLE) w[c] = (state[c] == LOWER ? p->lower : p->upper)[i * p->ld + c];
     if (w[c] == 0) continue;
     for (int64_t j = 0; j < m; j++) s->b[j] -= w[c] * p->G[s->free[j] * p->ldg + c];
   }
@@ -164,7 +166,8 @@ static void solve_row(const work* s, int64_t i, int64_t m) {
 /* Marks what row i would exchange by the sign of its change: 0 nothing is left to do. */
 static int64_t exchange(work* s, int64_t i) {
   const least_squares* p = s->p;
-  const double *w = p->W + i * p->ldw, *r = p->R + i * p->ldr, *start = s->start + i * p->k;
+  const double *w = p->W + i * p->ld, *r = p->R + i * p->ld, *start = s->start + i * p->k;
+  const double *lower = p->lower + i * p->ld, *upper = p->upper + i * p->ld;
   uint8_t* state = s->state + i * p->k;
   double size = 0, pull = 0;
   gradient(p, r, w, s->slope);
@@ -179,9 +182,9 @@ static int64_t exchange(work* s, int64_t i) {
     for (int64_t a = 0; a < p->k; a++) {
       uint8_t to = state[a];
       if (state[a] == FREE)
-        to = w[a] < p->lower[a] - kSlack * size   ? LOWER
-             : w[a] > p->upper[a] + kSlack * size ? UPPER
-                                                  : FREE;
+        to = w[a] < lower[a] - kSlack * size   ? LOWER
+             : w[a] > upper[a] + kSlack * size ? UPPER
+                                               : FREE;
       else if ((state[a] == LOWER && s->slope[a] < -kSlack * pull) ||
                (state[a] == UPPER && s->slope[a] > kSlack * pull))
         to = FREE;
@@ -253,14 +256,14 @@ static int64_t round_of(work* s) {
  * the start. */
 static void descend(const work* s, int64_t i) {
   const least_squares* p = s->p;
-  double* w = p->W + i * p->ldw;
+  double* w = p->W + i * p->ld;
   memcpy(w, s->start + i * p->k, (size_t)p->k * sizeof *w);
   for (int64_t turn = 0; turn < 3 * p->k; turn++) {
     const int64_t a = turn % p->k;
     const double own = p->G[a * p->ldg + a] + p->diag[a];
     if (!(own >= DBL_MIN)) continue;
-    gradient(p, p->R + i * p->ldr, w, s->slope);
-    w[a] = clip(w[a] - s->slope[a] / own, p->lower[a], p->upper[a]);
+    gradient(p, p->R + i * p->ld, w, s->slope);
+    w[a] = clip(w[a] - s->slope[a] / own, p->lower[i * p->ld + a], p->upper[i * p->ld + a]);
   }
 }
 
@@ -269,16 +272,16 @@ static void descend(const work* s, int64_t i) {
 static void keep_the_better(const work* s, int64_t i) {
   const least_squares* p = s->p;
   const double* start = s->start + i * p->k;
-  double *w = p->W + i * p->ldw, *d = s->b, *middle = s->A, gain = 0;
+  double *w = p->W + i * p->ld, *d = s->b, *middle = s->A, gain = 0;
   int moved = 0;
   for (int64_t a = 0; a < p->k; a++) {
-    w[a] = clip(w[a], p->lower[a], p->upper[a]);
+    w[a] = clip(w[a], p->lower[i * p->ld + a], p->upper[i * p->ld + a]);
     d[a] = w[a] - start[a];
     moved = moved || d[a] != 0;
     middle[a] = start[a] + 0.5 * d[a];
   }
   if (!moved) return;
-  gradient(p, p->R + i * p->ldr, middle, s->slope); /* slope + 1/2 (G + D) d */
+  gradient(p, p->R + i * p->ld, middle, s->slope); /* slope + 1/2 (G + D) d */
   for (int64_t a = 0; a < p->k; a++) gain += d[a] * s->slope[a];
   if (!(gain <= 0)) memcpy(w, start, (size_t)p->k * sizeof *w);
 }

@@ -10,16 +10,14 @@
 
 #include <stdint.h>
 
-/* Rows that share one G and one set of penalties. Row-major. */
+/* Rows that share one G. Row-major, rows of W, R, lower and upper ld apart. */
 typedef struct {
   int64_t n, k;
   double* W; /* in: a start, out: the minimisers */
-  int64_t ldw;
-  const double* R;
-  int64_t ldr;
-  const double* G;
+  const double *R, *lower, *upper;
+  int64_t ld;
+  const double *G, *diag; /* k x k, k */
   int64_t ldg;
-  const double *diag, *lin, *lower, *upper; /* k each */
 } least_squares;
 
 /* Bytes of memory that solve wants, 64-byte aligned. */

@@ -22,7 +22,8 @@ typedef struct {
   int32_t shuffle, uniform;
 } hals;
 
-/* The penalties as a quadratic of each component, and the order of the components. */
+/* The penalties as a quadratic of each entry (k; blocks of F's layout), and the order of the
+ * components. */
 typedef struct {
   double *diag, *lin, *lower, *upper;
   int64_t* order;
@@ -54,51 +55,51 @@ ASSAY_SIMD static void project(int64_t n,
 }
 
 /* t = r - lin, then w = clip(t / g) once the other components are taken from t. */
-ASSAY_SIMD static void start(int64_t n, const double* restrict r, double lin, double* restrict t) {
-  for (int64_t i = 0; i < n; i++) t[i] = r[i] - lin;
+ASSAY_SIMD static void start(int64_t n,
+                             const double* restrict r,
+                             const double* restrict lin,
+                             double* restrict t) {
+  for (int64_t i = 0; i < n; i++) t[i] = r[i] - lin[i];
 }
 ASSAY_SIMD static void place(int64_t n,
                              double inverse,
-                             double lower,
-                             double upper,
+                             const double* restrict lower,
+                             const double* restrict upper,
                              const double* restrict t,
                              double* restrict w) {
-  for (int64_t i = 0; i < n; i++) w[i] = clip(t[i] * inverse, lower, upper);
+  for (int64_t i = 0; i < n; i++) w[i] = clip(t[i] * inverse, lower[i], upper[i]);
 }
 
-/* A component that the other factor does not use costs only what its penalties say: it moves to the
- * cheapest bound, if any. */
-static void idle(int64_t n, double lin, double lower, double upper, double* w) {
-  const double best = lin > 0 ? lower : lin < 0 ? upper : NAN;
-  if (!isfinite(best)) return;
-  for (int64_t i = 0; i < n; i++) w[i] = best;
+/* An entry that the other factor does not use costs only what its penalties say: it moves to the
+ * cheaper bound, if any. */
+static double idle(double w, double lin, double lower, double upper) {
+  const double best = lin > 0 ? lower : lin < 0 ? upper : w;
+  return isfinite(best) ? best : clip(w, lower, upper);
 }
 
-/* One Gram for all rows. g: k, t: n doubles of scratch. */
+/* One Gram for all rows. g: k, t: n doubles of scratch; everything by component, ld apart. */
 static void sweep_shared(int64_t n,
                          int64_t k,
-                         double* W,
                          int64_t ld,
+                         double* W,
                          const double* R,
-                         int64_t ldr,
                          const double* G,
                          int64_t ldg,
                          const terms* p,
                          double* g,
                          double* t) {
   for (int64_t s = 0; s < k; s++) {
-    const int64_t a = p->order[s];
-    double* w = W + a * ld;
+    const int64_t a = p->order[s], at = a * ld;
     const double own = G[a * ldg + a] + p->diag[a];
     if (!(own >= DBL_MIN)) {
-      idle(n, p->lin[a], p->lower[a], p->upper[a], w);
+      for (int64_t i = at; i < at + n; i++) W[i] = idle(W[i], p->lin[i], p->lower[i], p->upper[i]);
       continue;
     }
     memcpy(g, G + a * ldg, (size_t)k * sizeof *g);
     g[a] = 0;
-    start(n, R + a * ldr, p->lin[a], t);
+    start(n, R + at, p->lin + at, t);
     project(n, k, g, W, ld, t);
-    place(n, 1 / own, p->lower[a], p->upper[a], t, w);
+    place(n, 1 / own, p->lower + at, p->upper + at, t, W + at);
   }
 }
 
@@ -107,29 +108,28 @@ ASSAY_SIMD static void subtract(int64_t n, double f, const double* restrict v, d
   for (int64_t j = 0; j < n; j++) u[j] -= f * v[j];
 }
 
-/* One row with a Gram of its own: u keeps the negative gradient; components that do not move cost
+/* Row i with a Gram of its own: u keeps the negative gradient; components that do not move cost
  * nothing. */
-static void sweep_row(int64_t k,
+static void sweep_row(int64_t i,
+                      int64_t k,
                       int64_t sweeps,
-                      double* w,
                       int64_t ld,
-                      const double* r,
-                      int64_t ldr,
+                      double* W,
+                      const double* R,
                       const double* G,
                       int64_t ldg,
                       const terms* p,
                       double* u) {
-  for (int64_t a = 0; a < k; a++) u[a] = r[a * ldr] - p->lin[a] - p->diag[a] * w[a * ld];
   for (int64_t a = 0; a < k; a++)
-    if (w[a * ld] != 0) subtract(k, w[a * ld], G + a * ldg, u);
+    u[a] = R[a * ld + i] - p->lin[a * ld + i] - p->diag[a] * W[a * ld + i];
+  for (int64_t a = 0; a < k; a++)
+    if (W[a * ld + i] != 0) subtract(k, W[a * ld + i], G + a * ldg, u);
   for (int64_t s = 0; s < sweeps * k; s++) {
-    const int64_t a = p->order[s % k];
-    const double g = G[a * ldg + a] + p->diag[a], old = w[a * ld];
-    if (g >= DBL_MIN)
-      w[a * ld] = clip(old + u[a] / g, p->lower[a], p->upper[a]);
-    else
-      idle(1, p->lin[a], p->lower[a], p->upper[a], w + a * ld);
-    const double moved = w[a * ld] - old;
+    const int64_t a = p->order[s % k], at = a * ld + i;
+    const double own = G[a * ldg + a] + p->diag[a], old = W[at];
+    W[at] = own >= DBL_MIN ? clip(old + u[a] / own, p->lower[at], p->upper[at])
+                           : idle(old, p->lin[at], p->lower[at], p->upper[at]);
+    const double moved = W[at] - old;
     if (moved == 0) continue;
     subtract(k, moved, G + a * ldg, u);
     u[a] -= moved * p->diag[a];
@@ -157,22 +157,26 @@ static void draw_order(const hals* s,
 static int32_t update(void* self, const assay_block* b) {
   const hals* s = self;
   const assay_view *F = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
-  const int64_t k = F->rows, n = F->cols;
-  double* memory = s->host->scratch(b->ctx, (6 * k + n) * (int64_t)sizeof(double));
+  const int64_t k = F->rows, n = F->cols, ld = F->stride;
+  double* memory = s->host->scratch(b->ctx, (3 * k + n + 3 * k * ld) * (int64_t)sizeof(double));
   if (!memory) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  const terms p = {memory, memory + k, memory + 2 * k, memory + 3 * k, (int64_t*)(memory + 4 * k)};
-  double *u = memory + 5 * k, *t = memory + 6 * k;
-  const int32_t bad = s->penalties->quad(b->ctx, b->tag, F, p.diag, p.lin, p.lower, p.upper);
+  assay_view lin = *F, lower = *F, upper = *F;
+  lin.data = memory;
+  lower.data = memory + k * ld;
+  upper.data = memory + 2 * k * ld;
+  double *u = memory + 3 * k * ld, *t = u + 3 * k;
+  const terms p = {u + k, lin.data, lower.data, upper.data, (int64_t*)(u + 2 * k)};
+  const int32_t bad = s->penalties->quad_rows(b->ctx, b->tag, F, p.diag, &lin, &lower, &upper);
   if (bad) return bad;
   draw_order(s, b, k, u, p.order);
   if (G->step == 0) {
     for (int64_t sweep = 0; sweep < s->inner; sweep++)
-      sweep_shared(n, k, F->data, F->stride, R->data, R->stride, G->data, G->stride, &p, u, t);
+      sweep_shared(n, k, ld, F->data, R->data, G->data, G->stride, &p, u, t);
     return ASSAY_OK;
   }
   for (int64_t i = 0; i < n; i++)
-    sweep_row(k, s->inner, (double*)F->data + i, F->stride, (const double*)R->data + i, R->stride,
-              (const double*)G->data + i * G->step, G->stride, &p, u);
+    sweep_row(i, k, s->inner, ld, F->data, R->data, (const double*)G->data + i * G->step, G->stride,
+              &p, u);
   return ASSAY_OK;
 }
 
@@ -252,7 +256,7 @@ static const assay_solver vtable = {
     sizeof vtable,
     0,
     ASSAY_NEEDS_SQUARED | ASSAY_NEEDS_CURVATURE,
-    ASSAY_NEEDS_QUAD,
+    ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS,
     ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
     0,
     "nonneg",
