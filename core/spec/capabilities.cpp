@@ -15,6 +15,7 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
     return squared || majorised;
   if ((needs & ASSAY_NEEDS_SQUARED) != 0) return squared;
+  if ((needs & ASSAY_NEEDS_KL) != 0) return loss.facts().tag == ASSAY_TAG_KL;
   return (needs & ASSAY_NEEDS_CURVATURE) == 0 || loss.has_curvature();
 }
 
@@ -24,6 +25,7 @@ std::string loss_needs(const assay_solver& solver) {
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
     return "needs a squared loss, or one with a majorising curvature";
   if ((needs & ASSAY_NEEDS_SQUARED) != 0) return "needs a squared loss";
+  if ((needs & ASSAY_NEEDS_KL) != 0) return "needs the Kullback-Leibler divergence";
   return (needs & ASSAY_NEEDS_CURVATURE) != 0 ? "needs a loss with a curvature" : "";
 }
 

@@ -552,7 +552,8 @@ enum {
   ASSAY_NEEDS_MU_SPLIT = 1,
   ASSAY_NEEDS_GRAD = 2,
   ASSAY_NEEDS_CURVATURE = 4,
-  ASSAY_NEEDS_SQUARED = 8
+  ASSAY_NEEDS_SQUARED = 8, /* with CURVATURE: or one with a majorising curvature */
+  ASSAY_NEEDS_KL = 16
 }; /* of the loss */
 enum {
   ASSAY_NEEDS_MU_ADD = 1,
