@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AO-ADMM: the rows w of W take a few turns of the alternating direction method of multipliers, for
+   any penalties with a prox: v <- (G + rho I)^-1 (r + rho (w + u)),  w <- prox(v - u, 1 / rho),  u
+   <- u + w - v,  rho = trace(G) / k on 1/2 v'G v - r'v + penalties(w), v = w, with G = H'V H and r
+   = H'V z: V = 1, z = x for the squared loss, the loss's majorising curvature and working response
+   else. Then the rows of H. The duals u (n x k and d x k) are kept from step to step. A block of
+   rows whose objective would rise takes a proximal gradient step instead, so with convex penalties
+   the objective never rises. Cost per step: the products of `hals` + k^3 a Gram + 2k^2 a row and
+   turn. Huang, Sidiropoulos and Liavas 2016, Alg. 1 and 2. */
+#include <assay/plugin.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  const assay_host* host;
+  const assay_penalty_calls* penalties;
+  const assay_la* la;
+  int64_t k, turns;
+  int32_t uniform;
+} admm;
+
+/* A block's problem: one Gram for all n rows, or one for each. Row-major, rows k apart. */
+typedef struct {
+  int64_t n, k, grams;
+  const double* G; /* grams of k x k, step apart, rows ldg apart */
+  int64_t ldg, step;
+  double *F, *U, *R;      /* n x k */
+  double *V, *T, *before; /* n x k: what F should be, scratch, F at the start */
+  double *inverse, *rho, *bound,
+      *steps; /* grams x k x k; n of each: penalty, bound of |G|, 1 / either */
+} block;
+
+/* out = A's rows times G, or times what stands in `inverse`. */
+static void apply(const admm* s, const block* p, int inverse, const double* A, double* out) {
+  const int64_t k = p->k, m = p->n / p->grams;
+  for (int64_t g = 0; g < p->grams; g++)
+    s->la->gemm(0, 0, m, k, k, 1, A + g * m * k, k,
+                inverse ? p->inverse + g * k * k : p->G + g * p->step, inverse ? k : p->ldg, 0,
+                out + g * m * k, k);
+}
+
+/* rho and |G|_inf of every Gram, and (G + rho I)^-1, whose condition number is at most k + 1. 1:
+   nothing speaks for a row but its penalties. */
+static int32_t prepare(const admm* s, block* p) {
+  const int64_t k = p->k, m = p->n / p->grams;
+  for (int64_t g = 0; g < p->grams; g++) {
+    const double* G = p->G + g * p->step;
+    double *factor = p->V, *inverse = p->inverse + g * k * k, trace = 0, bound = 0;
+    for (int64_t a = 0; a < k; a++) {
+      double sum = 0;
+      for (int64_t c = 0; c < k; c++) sum += fabs(G[a * p->ldg + c]);
+      bound = sum > bound ? sum : bound;
+      trace += G[a * p->ldg + a];
+    }
+    const double rho = trace / (double)k >= DBL_MIN ? trace / (double)k : 1;
+    for (int64_t a = 0; a < k; a++)
+      for (int64_t c = 0; c < k; c++) {
+        factor[a * k + c] = G[a * p->ldg + c] + (a == c ? rho : 0);
+        inverse[a * k + c] = a == c;
+      }
+    int32_t bad = s->la->potrf(k, factor, k);
+    if (!bad) bad = s->la->potrs(k, k, factor, k, inverse, k);
+    if (bad) return bad;
+    for (int64_t i = g * m; i < (g + 1) * m; i++) {
+      p->rho[i] = rho;
+      p->bound[i] = bound > rho ? bound : rho;
+    }
+  }
+  return ASSAY_OK;
+}
+
+static int32_t prox(const admm* s, const assay_block* b, const block* p, const double* weight) {
+  assay_view F = {p->F, p->n, p->k, p->k, 0, ASSAY_F64, 0};
+  for (int64_t i = 0; i < p->n; i++) p->steps[i] = 1 / weight[i];
+  return s->penalties->prox_rows(b->ctx, b->tag, &F, p->steps);
+}
+
+/* The block's 1/2 f'G f - r'f + penalties. */
+static int32_t objective(const admm* s,
+                         const assay_block* b,
+                         const block* p,
+                         double* F,
+                         double* out) {
+  const assay_view view = {F, p->n, p->k, p->k, 0, ASSAY_F64, 0};
+  double sum = 0;
+  const int32_t bad = s->penalties->value(b->ctx, b->tag, &view, &sum);
+  if (bad) return bad;
+  apply(s, p, 0, F, p->T);
+  for (int64_t j = 0; j < p->n * p->k; j++) sum += F[j] * (0.5 * p->T[j] - p->R[j]);
+  *out = sum;
+  return ASSAY_OK;
+}
+
+static int32_t take_turns(const admm* s, const assay_block* b, const block* p) {
+  for (int64_t turn = 0; turn < s->turns; turn++) {
+    for (int64_t j = 0; j < p->n * p->k; j++)
+      p->T[j] = p->R[j] + p->rho[j / p->k] * (p->F[j] + p->U[j]);
+    apply(s, p, 1, p->T, p->V);
+    for (int64_t j = 0; j < p->n * p->k; j++) p->F[j] = p->V[j] - p->U[j];
+    const int32_t bad = prox(s, b, p, p->rho);
+    if (bad) return bad;
+    for (int64_t j = 0; j < p->n * p->k; j++) p->U[j] += p->F[j] - p->V[j];
+  }
+  return ASSAY_OK;
+}
+
+/* F = prox(before - slope / L, 1 / L) with L above G's eigenvalues, and the duals that go with it:
+ * rho u = slope. */
+static int32_t step_down(const admm* s, const assay_block* b, const block* p) {
+  apply(s, p, 0, p->before, p->T);
+  for (int64_t j = 0; j < p->n * p->k; j++)
+    p->F[j] = p->before[j] - (p->T[j] - p->R[j]) / p->bound[j / p->k];
+  const int32_t bad = prox(s, b, p, p->bound);
+  if (bad) return bad;
+  apply(s, p, 0, p->F, p->T);
+  for (int64_t j = 0; j < p->n * p->k; j++) p->U[j] = (p->T[j] - p->R[j]) / p->rho[j / p->k];
+  return ASSAY_OK;
+}
+
+static int32_t solve(const admm* s, const assay_block* b, block* p) {
+  double old = 0, now = 0;
+  int32_t bad = prepare(s, p);
+  if (!bad) bad = objective(s, b, p, p->before, &old);
+  if (!bad) bad = take_turns(s, b, p);
+  if (!bad) bad = objective(s, b, p, p->F, &now);
+  if (bad) return bad;
+  return now <= old ? ASSAY_OK : step_down(s, b, p);
+}
+
+static void copy(int64_t n, int64_t k, const double* from, int64_t ldf, double* to, int64_t ldt) {
+  for (int64_t i = 0; i < n; i++) memcpy(to + i * ldt, from + i * ldf, (size_t)k * sizeof *to);
+}
+
+/* {F io, U io, G, R} */
+static int32_t update(void* self, const assay_block* b) {
+  const admm* s = self;
+  const assay_view *F = &b->arg[0], *U = &b->arg[1], *G = &b->arg[2], *R = &b->arg[3];
+  const int64_t k = F->cols, n = F->rows, grams = G->step == 0 ? 1 : n, size = n * k;
+  const int64_t factor = size > k * k ? size : k * k; /* V holds a k x k factor first */
+  const int64_t total = 5 * size + factor + grams * k * k + 4 * n;
+  double* m = s->host->scratch(b->ctx, total * (int64_t)sizeof(double));
+  if (!m) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
+  block p = {n,    k,        grams,        G->data, G->stride,    G->step,
+             m,    m + size, m + 2 * size, NULL,    m + 3 * size, m + 4 * size,
+             NULL, NULL,     NULL,         NULL};
+  p.V = m + 5 * size;
+  p.inverse = p.V + factor;
+  p.rho = p.inverse + grams * k * k;
+  p.bound = p.rho + n;
+  p.steps = p.bound + n;
+  copy(n, k, F->data, F->stride, p.F, k);
+  copy(n, k, F->data, F->stride, p.before, k);
+  copy(n, k, U->data, U->stride, p.U, k);
+  copy(n, k, R->data, R->stride, p.R, k);
+  const int32_t bad = solve(s, b, &p);
+  if (bad) return bad;
+  copy(n, k, p.F, k, F->data, F->stride);
+  copy(n, k, p.U, k, U->data, U->stride);
+  return ASSAY_OK;
+}
+
+static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
+  admm* s = host->alloc(sizeof *s);
+  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
+  s->host = host;
+  s->penalties = host->service("assay.penalty/1");
+  s->la = host->service("assay.la/1");
+  s->k = p->k[0];
+  s->turns = (int64_t)host->option_number(p->options, "turns");
+  s->uniform = p->loss->tag != ASSAY_TAG_SQUARED && p->loss->curvature_bound <= 1;
+  *self = s;
+  return ASSAY_OK;
+}
+
+static int32_t build(void* self, assay_builder* b, int32_t purpose) {
+  const admm* s = self;
+  if (purpose != ASSAY_STEP) return ASSAY_OK;
+  for (int32_t side = 0; side < 2; side++) { /* ASSAY_ROWS, then ASSAY_COLS */
+    const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
+    const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
+    const assay_buffer state = {
+        sizeof state, 0, side ? "dual_h" : "dual_w", side, ASSAY_STATE, ASSAY_F64, 1, 0, 0};
+    const assay_buf duals = b->buffer(b, &state);
+    const assay_normals normals = {sizeof normals,
+                                   s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
+                                   side,
+                                   b->factor(b, 0),
+                                   b->factor(b, 1),
+                                   gram,
+                                   rhs,
+                                   0};
+    b->normals(b, &normals);
+    const assay_arg args[] = {
+        {b->factor(b, side), ASSAY_INOUT}, {duals, ASSAY_INOUT}, {gram, ASSAY_IN}, {rhs, ASSAY_IN}};
+    const assay_each each = {sizeof each, 0, side ? "admm_h" : "admm_w", side, 4, update, args,
+                             side,        0};
+    b->each(b, &each);
+  }
+  return b->status(b);
+}
+
+static void destroy(void* self) {
+  if (self) ((admm*)self)->host->free(self);
+}
+
+static const assay_option options[] = {
+    {"turns", "turns of the multipliers per step", ASSAY_OPT_INT, 0, 5, 1, 1000, NULL, NULL},
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_solver vtable = {
+    sizeof vtable,
+    0,
+    ASSAY_NEEDS_SQUARED | ASSAY_NEEDS_CURVATURE,
+    ASSAY_NEEDS_PROX,
+    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
+    0,
+    NULL,
+    create,
+    build,
+    destroy};
+static const assay_plugin plugin = {
+    sizeof plugin,
+    ASSAY_PLUGIN_DETERMINISTIC,
+    "assay.solver/1",
+    "admm",
+    "alternating optimisation, each side by the method of multipliers; any penalty with a prox",
+    "Huang, Sidiropoulos and Liavas 2016",
+    "V <- (R + rho (F + U)) (G + rho I)^-1,  F <- prox(V - U, 1 / rho),  U <- U + F - V,\n"
+    "G = O'V O, R = the right sides of the other factor O; for F = W, then F = H",
+    options,
+    &vtable,
+    NULL};
+ASSAY_MODULE("org.assay.admm", "1.0", plugin)
