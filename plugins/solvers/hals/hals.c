@@ -192,15 +192,17 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   const double inner = host->option_number(p->options, "inner");
   s->inner = inner >= 1 ? (int64_t)inner : 1;
   s->shuffle = host->option_number(p->options, "shuffle") == 1;
-  /* A bound of 1 is what the squared loss has: larger ones make short steps of a cheap Gram. */
+  /* A bound of 1 is what the squared loss has; larger ones would make short steps. */
   const char* curvature = host->option_text(p->options, "curvature");
-  const double bound = p->loss->curvature_bound;
-  s->uniform = p->loss->tag != ASSAY_TAG_SQUARED &&
-               (strcmp(curvature, "bound") == 0 || (strcmp(curvature, "auto") == 0 && bound <= 1));
-  if (s->uniform && !isfinite(bound)) {
+  const int32_t each = (p->loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0,
+                bound = isfinite(p->loss->curvature_bound);
+  s->uniform =
+      p->loss->tag != ASSAY_TAG_SQUARED &&
+      (*curvature == 'b' || (*curvature == 'a' && (p->loss->curvature_bound <= 1 || !each)));
+  if (s->uniform ? !bound : !each) {
     host->free(s);
     return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "`curvature: bound`, but the loss bounds its curvature by nothing");
+                           "the loss offers no majoriser of the kind `curvature` names");
   }
   *self = s;
   return ASSAY_OK;
