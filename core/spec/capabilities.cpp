@@ -2,6 +2,7 @@
 // Capability bits read: what a solver takes, and what it needs in words.
 #include "core/spec/capabilities.hpp"
 
+#include <cmath>
 #include <vector>
 
 namespace assay::spec {
@@ -10,7 +11,8 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
   const uint32_t needs = solver.needs_loss;
   const bool squared = loss.facts().tag == ASSAY_TAG_SQUARED;
   const bool majorised =
-      loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
+      (loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0) ||
+      std::isfinite(loss.facts().curvature_bound);
   if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0 && !loss.has_mu_split()) return false;
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
     return squared || majorised;
