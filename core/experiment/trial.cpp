@@ -38,6 +38,16 @@ Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model)
     e.found.push_back(fmt::format("{} of {} entries below 0; smallest {} at {}", f.negative,
                                   f.entries, format_shortest(f.min),
                                   data::place_of(*model.x, f.min_row, f.min_col)));
+  } else if (low && loss.x_lo == 0 && f.min == 0) {
+    e.message = fmt::format("data has zeros, but loss `{}` needs x > 0", id);
+    e.found.push_back(
+        fmt::format("the first of them at {}", data::place_of(*model.x, f.min_row, f.min_col)));
+    e.help.push_back(
+        "hide the zeros with a mask, add a small number with the transform `shift`, or use a loss "
+        "that takes zeros: `kl`, `squared`, or `beta` above 0");
+    e.note.push_back("its value grows without bound as x falls to 0: no model fits a zero");
+    e.note.push_back("nothing was clipped and nothing was run");
+    return e;
   } else {
     e.message = fmt::format("data lie outside the domain of loss `{}`", id);
     e.expected.push_back(

@@ -18,7 +18,7 @@ struct LossFunctions {
   void* self = nullptr;
   Unary value = nullptr, grad = nullptr, curvature = nullptr;
   Split mu_split = nullptr;
-  int32_t tag = ASSAY_TAG_NONE;  // SQUARED and KL have built-in span forms which are used instead of the functions
+  int32_t tag = ASSAY_TAG_NONE;  // SQUARED, KL and IS have built-in forms, used instead of the functions
   T m_lo = static_cast<T>(-__builtin_huge_val());  // closed bounds the model is kept in
   T m_hi = static_cast<T>(__builtin_huge_val());   // before a span is called
   const LossFunctions<double>* wide = nullptr;     // T = float only

@@ -40,6 +40,7 @@ const assay_loss vtable = {sizeof(assay_loss),
                            nullptr,
                            nullptr,
                            nullptr,
+                           nullptr,
                            nullptr};
 const assay_plugin plugin = {sizeof(assay_plugin),
                              0,

@@ -237,7 +237,7 @@ void check_products(Isa isa, int64_t width, int64_t k, const Case& c, int power)
 
 TEST_CASE("terms on sparse lines equal plain loops") {
   for (const Isa isa : all_isas()) {
-    for (const int32_t tag : {ASSAY_TAG_NONE, ASSAY_TAG_SQUARED, ASSAY_TAG_KL}) {
+    for (const int32_t tag : {ASSAY_TAG_NONE, ASSAY_TAG_SQUARED, ASSAY_TAG_KL, ASSAY_TAG_IS}) {
       for (const int32_t what : {ASSAY_MU, ASSAY_GRAD, ASSAY_NEWTON}) {
         for (const int32_t zero : {ASSAY_ZERO_NONE, ASSAY_ZERO_LINEAR, ASSAY_ZERO_QUADRATIC}) {
           const Case plain = {tag, what, false, false, false, false, zero};

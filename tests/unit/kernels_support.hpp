@@ -144,6 +144,11 @@ inline Entry entry_of(int32_t tag, int32_t what, double x, double m) {
   if (tag == ASSAY_TAG_KL) {
     return pick(x / m, 1, 1 - x / m, x / m / m, (x > 0 ? x * std::log(x / m) : 0) - x + m);
   }
+  if (tag == ASSAY_TAG_IS) {
+    const double inverse = 1 / m;
+    return pick(x * inverse * inverse, inverse, (m - x) * inverse * inverse,
+                (2 * x - m) * inverse * inverse * inverse, x * inverse - std::log(x * inverse) - 1);
+  }
   return pick(Stranger::num(x, m), Stranger::den(x, m), Stranger::grad(x, m),
               Stranger::curvature(x, m), Stranger::value(x, m));
 }

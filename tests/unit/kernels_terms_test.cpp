@@ -26,7 +26,8 @@ void check_terms(Isa isa, int64_t rows, int64_t cols, int64_t k, const Case& c) 
   CAPTURE(c.with_value);
   const Kernels<T>& kernels = table<T>(isa);
   Matrix<T> x(rows, cols, 1);
-  for (int64_t i = 0; i < rows; ++i) x(i, (3 * i) % cols) = 0;
+  const T least = c.tag == ASSAY_TAG_IS ? T(0.01) : T(0);
+  for (int64_t i = 0; i < rows; ++i) x(i, (3 * i) % cols) = least;
   const Factor<T> left(rows, k, 2), right(cols, k, 3);
   Matrix<T> weights(rows, cols, 4, 0.5, 2.0);
   if (c.weights) {
@@ -134,7 +135,7 @@ void check_terms(Isa isa, int64_t rows, int64_t cols, int64_t k, const Case& c) 
 
 TEST_CASE("terms on a dense tile equal plain loops") {
   for (const Isa isa : all_isas()) {
-    for (const int32_t tag : {ASSAY_TAG_NONE, ASSAY_TAG_SQUARED, ASSAY_TAG_KL}) {
+    for (const int32_t tag : {ASSAY_TAG_NONE, ASSAY_TAG_SQUARED, ASSAY_TAG_KL, ASSAY_TAG_IS}) {
       for (const int32_t what : {ASSAY_MU, ASSAY_GRAD, ASSAY_NEWTON, ASSAY_VALUE}) {
         for (const bool weights : {false, true}) {
           for (const bool with_value : {false, true}) {
@@ -156,6 +157,8 @@ TEST_CASE("terms on dense tiles of odd shapes, with and without an image of righ
           for (const bool image : {false, true}) {
             check_terms<double>(isa, rows, cols, k,
                                 {ASSAY_TAG_KL, ASSAY_GRAD, false, false, image});
+            check_terms<double>(isa, rows, cols, k, {ASSAY_TAG_IS, ASSAY_MU, false, false, image});
+            check_terms<float>(isa, rows, cols, k, {ASSAY_TAG_IS, ASSAY_GRAD, false, false, image});
             check_terms<float>(isa, rows, cols, k, {ASSAY_TAG_NONE, ASSAY_MU, true, true, image});
           }
         }

@@ -66,8 +66,9 @@ void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo
 // model.cpp: M = left right' over a block whose cols are whole vectors, in the form the built-in
 // losses want.
 //   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it: kRatio: x / M.
-//   kOneLessRatio: 1 - x / M.  kDifference: M - x.
-enum ModelForm { kModel, kRatio, kOneLessRatio, kDifference };
+//   kOneLessRatio: 1 - x / M.  kDifference: M - x.  kScaled: (M - x) / M^2.
+//   kInverse: x / M^2, and 1 / M into out1.
+enum ModelForm { kModel, kRatio, kOneLessRatio, kDifference, kScaled, kInverse };
 template <class T>
 struct ModelBlock {
   int64_t rows, cols, k;
@@ -81,6 +82,7 @@ struct ModelBlock {
   T lo, hi;
   T* lines;  // room for k x kLines
   T* out;
+  T* out1;  // kInverse, like out
   int64_t ldo;
 };
 template <class T>
@@ -104,9 +106,9 @@ void sparse_rows_product(const SparseTile<T>& t, int power);
 template <class T>
 void sparse_cols_product(const SparseTile<T>& t, int power);
 
-// spans.cpp: the loss at a run of observed entries, n <= kLongestSpan: built in for SQUARED and KL,
-// else the loss's functions, for T = float those of `wide` where there is no twin. value is null
-// unless wanted. `spare` holds span_scratch<T>() elements.
+// spans.cpp: the loss at a run of observed entries, n <= kLongestSpan: built in for SQUARED, KL and
+// IS, else the loss's functions, for T = float those of `wide` where there is no twin. value is
+// null unless wanted. `spare` holds span_scratch<T>() elements.
 constexpr int64_t kLongestSpan = 1024;
 
 template <class T>

@@ -46,6 +46,7 @@ ASSAY_INLINE void model_lines(const ModelBlock<T> b, int64_t j) {
   const Vec<T> lo = splat(b.lo), hi = splat(b.hi);
   const T* x = b.x + j;
   T* out = b.out + j;
+  T* out1 = kForm == kInverse ? b.out1 + j : nullptr;
   ASSAY_UNROLL
   for (int r = 0; r < R; ++r, advance(x, b.ldx), advance(out, b.ldo)) {
     ASSAY_UNROLL
@@ -54,8 +55,14 @@ ASSAY_INLINE void model_lines(const ModelBlock<T> b, int64_t j) {
       if constexpr (kForm == kRatio) m = load(x + c * L) / m;
       if constexpr (kForm == kOneLessRatio) m = splat(T(1)) - load(x + c * L) / m;
       if constexpr (kForm == kDifference) m = m - load(x + c * L);
+      if constexpr (kForm == kScaled || kForm == kInverse) {
+        const Vec<T> inverse = splat(T(1)) / m;
+        if constexpr (kForm == kInverse) store(out1 + c * L, inverse);
+        m = (kForm == kInverse ? load(x + c * L) : m - load(x + c * L)) * inverse * inverse;
+      }
       store(out + c * L, m);
     }
+    if constexpr (kForm == kInverse) advance(out1, b.ldo);
   }
 }
 
@@ -64,6 +71,7 @@ void model_rows(ModelBlock<T> b, int64_t i) {
   constexpr int64_t L = kLanes<T>;
   b.x += i * b.ldx;
   b.out += i * b.ldo;
+  if (kForm == kInverse) b.out1 += i * b.ldo;
   const T* left = b.left + i * b.ldl;
   for (int64_t r = 0; r < R; ++r, left += b.ldl) {
     for (int64_t p = 0; p < b.k; ++p) b.lines[p * R + r] = left[p];
@@ -108,6 +116,10 @@ void model_block(ModelForm form, const ModelBlock<T>& b) {
       return model_form<T, kOneLessRatio>(b);
     case kDifference:
       return model_form<T, kDifference>(b);
+    case kScaled:
+      return model_form<T, kScaled>(b);
+    case kInverse:
+      return model_form<T, kInverse>(b);
   }
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loss at a run of observed entries: built in for the tags SQUARED and KL, the loss's own
+// The loss at a run of observed entries: built in for the tags SQUARED, KL and IS, the loss's own
 // functions otherwise.
 //   SQUARED: f = (x - m)^2 / 2, num = x, den = m, f' = m - x, f'' = 1.
 //   KL:      f = x log(x / m) - x + m (m at x = 0), num = x / m, den = 1, f' = 1 - x / m, f'' = x /
 //   m^2.
+//   IS:      f = x / m - log(x / m) - 1, num = x / m^2, den = 1 / m, f' = (m - x) / m^2,
+//            f'' = (2 x - m) / m^3.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -52,6 +54,35 @@ void kl_span(int32_t what, int64_t n, const T* x, const T* m, T* e0, T* e1, T* v
     for (int64_t i = 0; i < n; ++i) value[i] = x[i] > 0 ? x[i] / m[i] : T(1);
     log_span(n, value, value);
     for (int64_t i = 0; i < n; ++i) value[i] = x[i] * value[i] - x[i] + m[i];
+  }
+}
+
+// A hidden entry may come with x = 0: its value is finite too, and is not used.
+template <class T>
+void is_span(int32_t what, int64_t n, const T* x, const T* m, T* e0, T* e1, T* value) {
+  constexpr T kSmallest = sizeof(T) == sizeof(double) ? T(0x1p-1022) : T(0x1p-126);
+  if (what == ASSAY_MU) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T inverse = 1 / m[i];
+      e0[i] = x[i] * inverse * inverse;
+      e1[i] = inverse;
+    }
+  } else if (what == ASSAY_GRAD) {
+    for (int64_t i = 0; i < n; ++i) e0[i] = (m[i] - x[i]) / m[i] / m[i];
+  } else if (what == ASSAY_NEWTON) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T inverse = 1 / m[i];
+      e0[i] = (m[i] - x[i]) * inverse * inverse;
+      e1[i] = (2 * x[i] - m[i]) * inverse * inverse * inverse;
+    }
+  }
+  if (value != nullptr) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T ratio = x[i] / m[i];
+      value[i] = ratio > kSmallest ? ratio : kSmallest;
+    }
+    log_span(n, value, value);
+    for (int64_t i = 0; i < n; ++i) value[i] = x[i] / m[i] - 1 - value[i];
   }
 }
 
@@ -119,7 +150,7 @@ int32_t call_wide(const LossFunctions<double>& f,
 
 template <class T>
 bool built_in(const LossFunctions<T>& loss) {
-  return loss.tag == ASSAY_TAG_SQUARED || loss.tag == ASSAY_TAG_KL;
+  return loss.tag == ASSAY_TAG_SQUARED || loss.tag == ASSAY_TAG_KL || loss.tag == ASSAY_TAG_IS;
 }
 
 template <class T>
@@ -139,6 +170,10 @@ int32_t evaluate_span(const LossFunctions<T>& loss,
   }
   if (loss.tag == ASSAY_TAG_KL) {
     kl_span(what, n, x, m, e0, e1, value);
+    return ASSAY_OK;
+  }
+  if (loss.tag == ASSAY_TAG_IS) {
+    is_span(what, n, x, m, e0, e1, value);
     return ASSAY_OK;
   }
   if (has_functions(loss, what, value != nullptr)) {

@@ -4,10 +4,10 @@
 // Blocks are flat and follow the rows of X where only row sums are wanted, tall and follow its
 // columns otherwise.
 //
-// SQUARED and KL without weights and without the value take the loss into the model's registers.
-// With weights a row of a block that is fully observed goes to the loss where it lies; of the
-// others the observed entries are packed first, so that the loss never sees a hidden one (SQUARED
-// and KL see x = 0 there instead).
+// SQUARED, KL and IS without weights and without the value take the loss into the model's
+// registers. With weights a row of a block that is fully observed goes to the loss where it lies;
+// of the others the observed entries are packed first, so that the loss never sees a hidden one
+// (built-in losses see x = 0 there instead).
 #include "core/kernels/isa/isa.hpp"
 #include "core/kernels/isa/scratch.hpp"
 
@@ -32,8 +32,9 @@ class DenseTerms {
     newton_ = t_.what == ASSAY_NEWTON;
     first_ = t_.row0 != nullptr || t_.col0 != nullptr;
     second_ = t_.row1 != nullptr || t_.col1 != nullptr;
-    fused_ = built_in(loss_) && t_.weights == nullptr && !t_.with_value &&
-             (t_.what == ASSAY_GRAD || (t_.what == ASSAY_MU && (!second_ || squared())));
+    fused_ =
+        built_in(loss_) && t_.weights == nullptr && !t_.with_value &&
+        (t_.what == ASSAY_GRAD || (t_.what == ASSAY_MU && (!second_ || loss_.tag != ASSAY_TAG_KL)));
   }
 
   int32_t run() {
@@ -101,12 +102,17 @@ class DenseTerms {
   }
 
   // The model of rows first .. first + rows - 1 of the block.
-  void model(ModelForm form, int64_t first, int64_t rows, int64_t ahead, T* out) {
+  void model(ModelForm form,
+             int64_t first,
+             int64_t rows,
+             int64_t ahead,
+             T* out,
+             T* out1 = nullptr) {
     const T* xi = x() + first * t_.ldx;
     ModelBlock<T> b = {rows,     whole_,  t_.k,       left() + first * t_.ldl,
                        t_.ldl,   nullptr, 0,          xi,
                        t_.ldx,   ahead,   loss_.m_lo, loss_.m_hi,
-                       s_.lines, out,     ld_};
+                       s_.lines, out,     out1,       ld_};
     if (whole_ > 0) {
       b.right_t = t_.right_t + j_;
       b.ldrt = t_.ldrt;
@@ -117,6 +123,7 @@ class DenseTerms {
     b.right_t = s_.image;
     b.ldrt = kBlockCols;
     b.out = out + whole_;
+    if (out1 != nullptr) b.out1 = out1 + whole_;
     if (form != kModel) {
       const int64_t tail = cols_ - whole_;
       for (int64_t i = 0; i < rows; ++i) {
@@ -132,8 +139,14 @@ class DenseTerms {
   }
 
   int32_t fused_block() {
+    const bool is = loss_.tag == ASSAY_TAG_IS;
     if (t_.what == ASSAY_GRAD) {
-      model(squared() ? kDifference : kOneLessRatio, 0, rows_, ahead_, s_.e0);
+      model(squared() ? kDifference : is ? kScaled : kOneLessRatio, 0, rows_, ahead_, s_.e0);
+      contract(s_.e0, ld_, s_.e1);
+      return ASSAY_OK;
+    }
+    if (is) {
+      model(kInverse, 0, rows_, ahead_, s_.e0, s_.e1);
       contract(s_.e0, ld_, s_.e1);
       return ASSAY_OK;
     }

@@ -65,6 +65,27 @@ static int32_t create(const assay_host* host,
 SPANS(double, )
 SPANS(float, _f32)
 
+/* Poisson of mean m: x log m - m - log x!. */
+static int32_t log_density(void* self,
+                           assay_ctx* ctx,
+                           int64_t n,
+                           const double* x,
+                           const double* m,
+                           double* out) {
+  (void)ctx;
+  enum { CHUNK = 128 };
+  const assay_math* math = self;
+  double factorial[CHUNK];
+  math->log(n, m, out);
+  for (int64_t i = 0; i < n; i += CHUNK) {
+    const int64_t size = n - i < CHUNK ? n - i : CHUNK;
+    for (int64_t j = 0; j < size; j++) factorial[j] = x[i + j] + 1;
+    math->lgamma(size, factorial, factorial);
+    for (int64_t j = 0; j < size; j++) out[i + j] = x[i + j] * out[i + j] - m[i + j] - factorial[j];
+  }
+  return ASSAY_OK;
+}
+
 static int32_t describe(void* self, assay_loss_facts* out) {
   (void)self;
   out->flags = ASSAY_LOSS_CONVEX | ASSAY_LOSS_M_LO_OPEN;
@@ -75,12 +96,13 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   out->den_is = 1;
   out->mu_exponent = 1;
   out->curvature_bound = INFINITY;
+  out->noise = ASSAY_NOISE_POISSON;
   return ASSAY_OK;
 }
 
 static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    NULL,     describe,     value,        grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32};
+    sizeof vtable, 0,         create,    NULL,     describe,     value,         grad,
+    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
 static const assay_plugin plugin = {sizeof plugin,
                                     0,
                                     "assay.loss/1",
@@ -88,7 +110,8 @@ static const assay_plugin plugin = {sizeof plugin,
                                     "generalised Kullback-Leibler divergence, for counts",
                                     "Lee and Seung 2001",
                                     "l(x, m) = x log(x / m) - x + m,  0 log 0 = 0\n"
-                                    "l'      = 1 - x / m = den - num,  num = x / m,  den = 1",
+                                    "l'      = 1 - x / m = den - num,  num = x / m,  den = 1\n"
+                                    "noise   = Poisson counts of mean m",
                                     NULL,
                                     &vtable,
                                     NULL};

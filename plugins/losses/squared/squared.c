@@ -39,6 +39,19 @@
 SPANS(double, )
 SPANS(float, _f32)
 
+/* Normal of variance 1: log(2 pi) / 2 = .918... */
+static int32_t log_density(void* self,
+                           assay_ctx* ctx,
+                           int64_t n,
+                           const double* x,
+                           const double* m,
+                           double* out) {
+  (void)self, (void)ctx;
+  for (int64_t i = 0; i < n; i++)
+    out[i] = -0.5 * (x[i] - m[i]) * (x[i] - m[i]) - 0.918938533204672742;
+  return ASSAY_OK;
+}
+
 static int32_t describe(void* self, assay_loss_facts* out) {
   (void)self;
   out->flags = ASSAY_LOSS_CONVEX | ASSAY_LOSS_CURVATURE_MAJORISES;
@@ -50,12 +63,13 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   out->den_is = NAN;
   out->mu_exponent = 1;
   out->curvature_bound = 1;
+  out->noise = ASSAY_NOISE_NORMAL;
   return ASSAY_OK;
 }
 
 static const assay_loss vtable = {
-    sizeof vtable, 0,         NULL,      NULL,     describe,     value,        grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32};
+    sizeof vtable, 0,         NULL,      NULL,     describe,     value,         grad,
+    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
 static const assay_plugin plugin = {sizeof plugin,
                                     ASSAY_PLUGIN_DEFAULT,
                                     "assay.loss/1",
@@ -63,7 +77,8 @@ static const assay_plugin plugin = {sizeof plugin,
                                     "squared error, for data with Gaussian noise",
                                     "Lee and Seung 2001",
                                     "l(x, m) = 1/2 (x - m)^2\n"
-                                    "l'      = m - x = den - num,  num = x,  den = m",
+                                    "l'      = m - x = den - num,  num = x,  den = m\n"
+                                    "noise   = normal with the same variance everywhere",
                                     NULL,
                                     &vtable,
                                     NULL};

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Beta divergence, any real b:
+     l(x, m) = (x^b + (b - 1) m^b - b x m^(b - 1)) / (b (b - 1)),
+   with its limits kl at b = 1 and itakura_saito at b = 0, and squared at b = 2.
+   l' = (m - x) m^(b - 2), MU split num = x m^(b - 2), den = m^(b - 1), monotone with the exponent
+   1 / (2 - b) for b < 1, 1 for 1 <= b <= 2, 1 / (b - 1) for b > 2 (Fevotte and Idier 2011, Theorem
+   1), l'' = ((b - 1) m - (b - 2) x) m^(b - 3); convex for 1 <= b <= 2.
+
+   With r = x / m, t = log r and E(c) = expm1(c t) / c (t at c = 0) nothing divides by what vanishes
+   near b = 0 and 1, and nothing overflows before l does:
+     l = m^b (r - 1 - E(b)) / (1 - b)                              b < 1/2
+       = m^b (r E(b - 1) - (r - 1)) / b                            else, x <= m
+       = x^b (E(1 - b) - (1 - 1 / r) r^(1 - b)) / b                else                        */
+#include <assay/plugin.h>
+#include <float.h>
+#include <math.h>
+
+enum { CHUNK = 128 };
+
+typedef struct {
+  const assay_host* host;
+  const assay_math* math;
+  double b;
+  int32_t noise, reserved;
+} beta;
+
+#define SPANS(T, suffix, smallest)                                                                \
+  ASSAY_SIMD static void ratio##suffix(int64_t n, const T* restrict x, const T* restrict m,       \
+                                       T* restrict out) {                                         \
+    for (int64_t i = 0; i < n; i++) {                                                             \
+      const T r = x[i] / m[i];                                                                    \
+      out[i] = r > smallest ? r : smallest;                                                       \
+    }                                                                                             \
+  }                                                                                               \
+  /* t -> the argument of expm1; base is what the power is taken of. */                           \
+  ASSAY_SIMD static void argument##suffix(int64_t n, T c, int low, const T* restrict x,           \
+                                          const T* restrict m, T* restrict t, T* restrict base) { \
+    for (int64_t i = 0; i < n; i++) {                                                             \
+      const int above = !low && x[i] > m[i];                                                      \
+      base[i] = above ? x[i] : m[i];                                                              \
+      t[i] = above ? -c * t[i] : c * t[i];                                                        \
+    }                                                                                             \
+  }                                                                                               \
+  /* e: expm1 of the argument (the argument itself, +-t, at c = 0). */                            \
+  ASSAY_SIMD static void combine##suffix(int64_t n, T b, T c, int low, const T* restrict x,       \
+                                         const T* restrict m, const T* restrict e,                \
+                                         const T* restrict power, T* restrict out) {              \
+    const T over = c != 0 ? 1 / c : 1, at_zero = b > 0 ? 1 / b : 0;                               \
+    for (int64_t i = 0; i < n; i++) {                                                             \
+      const T r = x[i] / m[i], E = e[i] * over;                                                   \
+      const T below = low ? (r - 1 - E) / (1 - b) : (r * E - (r - 1)) / b;                        \
+      const T above = (-E - (1 + (c != 0 ? e[i] : 0)) * ((r - 1) / r)) / b;                       \
+      const T one = !low && x[i] > m[i] ? above : below;                                          \
+      const T v = b > 0 && !(r > smallest) ? at_zero : one;                                       \
+      out[i] = power[i] * (v > 0 ? v : 0);                                                        \
+    }                                                                                             \
+  }                                                                                               \
+  static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,     \
+                               T* out) {                                                          \
+    (void)ctx;                                                                                    \
+    const beta* s = self;                                                                         \
+    const int low = s->b < 0.5;                                                                   \
+    const T b = (T)s->b, c = (T)(low ? s->b : s->b - 1);                                          \
+    T e[CHUNK], power[CHUNK];                                                                     \
+    for (int64_t i = 0; i < n; i += CHUNK) {                                                      \
+      const int64_t size = n - i < CHUNK ? n - i : CHUNK;                                         \
+      ratio##suffix(size, x + i, m + i, e);                                                       \
+      s->math->log##suffix(size, e, e);                                                           \
+      argument##suffix(size, c != 0 ? c : 1, low, x + i, m + i, e, power);                        \
+      if (c != 0) s->math->expm1##suffix(size, e, e);                                             \
+      s->math->pow##suffix(size, power, b, power);                                                \
+      combine##suffix(size, b, c, low, x + i, m + i, e, power, out + i);                          \
+    }                                                                                             \
+    return ASSAY_OK;                                                                              \
+  }                                                                                               \
+  ASSAY_SIMD static void slope##suffix(int64_t n, const T* restrict x, const T* restrict m,       \
+                                       T* restrict out) {                                         \
+    for (int64_t i = 0; i < n; i++) out[i] *= m[i] - x[i];                                        \
+  }                                                                                               \
+  static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,      \
+                              T* out) {                                                           \
+    (void)ctx;                                                                                    \
+    const beta* s = self;                                                                         \
+    s->math->pow##suffix(n, m, (T)(s->b - 2), out);                                               \
+    slope##suffix(n, x, m, out);                                                                  \
+    return ASSAY_OK;                                                                              \
+  }                                                                                               \
+  ASSAY_SIMD static void halves##suffix(int64_t n, const T* restrict x, const T* restrict m,      \
+                                        T* restrict num, T* restrict den) {                       \
+    for (int64_t i = 0; i < n; i++) {                                                             \
+      const T power = den[i];                                                                     \
+      num[i] = x[i] * power;                                                                      \
+      den[i] = m[i] * power;                                                                      \
+    }                                                                                             \
+  }                                                                                               \
+  static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,  \
+                                  T* num, T* den) {                                               \
+    (void)ctx;                                                                                    \
+    const beta* s = self;                                                                         \
+    s->math->pow##suffix(n, m, (T)(s->b - 2), den);                                               \
+    halves##suffix(n, x, m, num, den);                                                            \
+    return ASSAY_OK;                                                                              \
+  }                                                                                               \
+  ASSAY_SIMD static void bend##suffix(int64_t n, T b, const T* restrict x, const T* restrict m,   \
+                                      T* restrict out) {                                          \
+    for (int64_t i = 0; i < n; i++) out[i] *= (b - 1) * m[i] - (b - 2) * x[i];                    \
+  }                                                                                               \
+  static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
+                                   T* out) {                                                      \
+    (void)ctx;                                                                                    \
+    const beta* s = self;                                                                         \
+    s->math->pow##suffix(n, m, (T)(s->b - 3), out);                                               \
+    bend##suffix(n, (T)s->b, x, m, out);                                                          \
+    return ASSAY_OK;                                                                              \
+  }
+SPANS(double, , DBL_MIN)
+SPANS(float, _f32, FLT_MIN)
+
+/* b = 2, 1, 0: normal, Poisson and exponential. */
+static int32_t log_density(void* self,
+                           assay_ctx* ctx,
+                           int64_t n,
+                           const double* x,
+                           const double* m,
+                           double* out) {
+  const beta* s = self;
+  double log_m[CHUNK], other[CHUNK];
+  if (s->noise == ASSAY_NOISE_NONE)
+    return s->host->set_error(ctx, ASSAY_E_COMBINATION, "no density in closed form for this beta");
+  for (int64_t i = 0; i < n; i += CHUNK) {
+    const int64_t size = n - i < CHUNK ? n - i : CHUNK;
+    s->math->log(size, m + i, log_m);
+    for (int64_t j = 0; j < size; j++) other[j] = x[i + j] + 1;
+    s->math->lgamma(size, other, other);
+    for (int64_t j = 0; j < size; j++) {
+      const double xi = x[i + j], mi = m[i + j];
+      out[i + j] = s->noise == ASSAY_NOISE_POISSON ? xi * log_m[j] - mi - other[j]
+                   : s->noise == ASSAY_NOISE_GAMMA
+                       ? -log_m[j] - xi / mi
+                       : -0.5 * (xi - mi) * (xi - mi) - 0.918938533204672742;
+    }
+  }
+  return ASSAY_OK;
+}
+
+static int32_t create(const assay_host* host,
+                      assay_ctx* ctx,
+                      const assay_options* options,
+                      void** self) {
+  beta* s = host->alloc(sizeof *s);
+  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the loss");
+  s->host = host;
+  s->math = host->service("assay.math/1");
+  s->b = host->option_number(options, "beta");
+  s->noise = s->b == 2   ? ASSAY_NOISE_NORMAL
+             : s->b == 1 ? ASSAY_NOISE_POISSON
+             : s->b == 0 ? ASSAY_NOISE_GAMMA
+                         : ASSAY_NOISE_NONE;
+  *self = s;
+  return ASSAY_OK;
+}
+static void destroy(void* self) {
+  if (self) ((beta*)self)->host->free(self);
+}
+
+static int32_t describe(void* self, assay_loss_facts* out) {
+  const beta* s = self;
+  const double b = s->b;
+  out->flags = ASSAY_LOSS_M_LO_OPEN;
+  if (b <= 0) out->flags |= ASSAY_LOSS_X_LO_OPEN;
+  if (b >= 1 && b <= 2) out->flags |= ASSAY_LOSS_CONVEX;
+  if (b == 2) out->flags |= ASSAY_LOSS_CURVATURE_MAJORISES;
+  out->x_hi = out->m_hi = INFINITY;
+  out->tag = b == 2   ? ASSAY_TAG_SQUARED
+             : b == 1 ? ASSAY_TAG_KL
+             : b == 0 ? ASSAY_TAG_IS
+                      : ASSAY_TAG_BETA;
+  out->tag_parameter = b;
+  out->zero_term = b == 2 ? ASSAY_ZERO_QUADRATIC : b == 1 ? ASSAY_ZERO_LINEAR : ASSAY_ZERO_NONE;
+  out->zero_a = b == 2 ? 0.5 : b == 1 ? 1 : 0;
+  out->den_is = b == 1 ? 1 : NAN;
+  out->mu_exponent = b < 1 ? 1 / (2 - b) : b <= 2 ? 1 : 1 / (b - 1);
+  out->curvature_bound = b == 2 ? 1 : INFINITY;
+  out->noise = s->noise;
+  return ASSAY_OK;
+}
+
+static const assay_option options[] = {
+    {"beta", "any real number; 2 squared, 1 kl, 0 itakura_saito; from 1 to 2 convex",
+     ASSAY_OPT_FLOAT, 0, 1.5, -100, 100, NULL, NULL},
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_loss vtable = {
+    sizeof vtable, 0,         create,    destroy,  describe,     value,         grad,
+    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_plugin plugin = {
+    sizeof plugin,
+    0,
+    "assay.loss/1",
+    "beta",
+    "beta divergence, from multiplicative (0) over counting (1) to normal noise (2)",
+    "Basu et al. 1998; Fevotte and Idier 2011",
+    "l(x, m) = (x^b + (b - 1) m^b - b x m^(b - 1)) / (b (b - 1)),  limits at b = 0 and 1\n"
+    "          l(g x, g m) = g^b l(x, m);  b <= 0 needs x > 0\n"
+    "l'      = (m - x) m^(b - 2) = den - num,  num = x m^(b - 2),  den = m^(b - 1)\n"
+    "MU      = monotone with exponent 1 / (2 - b) below 1, 1 up to 2, 1 / (b - 1) above\n"
+    "noise   = variance proportional to m^(2 - b): multiplicative gamma (b = 0), Poisson\n"
+    "          (1), normal (2); between 0 and 1 and below 0 other Tweedie laws",
+    options,
+    &vtable,
+    NULL};
+ASSAY_MODULE("org.assay.beta", "1.0", plugin)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Absolute error, smoothed: l(x, m) = sqrt(r^2 + s^2) - s, r = m - x, within s of |r|.
+   l is concave in r^2, so its tangent there, 1/2 w r^2 + const with w = 1 / sqrt(r^2 + s^2), lies
+   above it everywhere (Hunter and Lange 2000): w is a majorising curvature, and the multiplicative
+   step of the weighted squared error, num = w x, den = w m, never raises l for x, m >= 0 (Du, Li
+   and Fan 2012). l' = w r. */
+#include <assay/plugin.h>
+#include <math.h>
+
+typedef struct {
+  const assay_host* host;
+  double smoothing;
+} l1;
+
+#define SPANS(T, suffix, root)                                                          \
+  ASSAY_SIMD static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n,        \
+                                          const T* restrict x, const T* restrict m,     \
+                                          T* restrict out) {                            \
+    (void)ctx;                                                                          \
+    const T s = (T)((const l1*)self)->smoothing;                                        \
+    for (int64_t i = 0; i < n; i++) {                                                   \
+      const T r = m[i] - x[i];                                                          \
+      out[i] = r * r / (root(r * r + s * s) + s);                                       \
+    }                                                                                   \
+    return ASSAY_OK;                                                                    \
+  }                                                                                     \
+  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,         \
+                                         const T* restrict x, const T* restrict m,      \
+                                         T* restrict out) {                             \
+    (void)ctx;                                                                          \
+    const T s = (T)((const l1*)self)->smoothing;                                        \
+    for (int64_t i = 0; i < n; i++) {                                                   \
+      const T r = m[i] - x[i];                                                          \
+      out[i] = r / root(r * r + s * s);                                                 \
+    }                                                                                   \
+    return ASSAY_OK;                                                                    \
+  }                                                                                     \
+  ASSAY_SIMD static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n,    \
+                                              const T* restrict x, const T* restrict m, \
+                                              T* restrict out) {                        \
+    (void)ctx;                                                                          \
+    const T s = (T)((const l1*)self)->smoothing;                                        \
+    for (int64_t i = 0; i < n; i++) {                                                   \
+      const T r = m[i] - x[i];                                                          \
+      out[i] = 1 / root(r * r + s * s);                                                 \
+    }                                                                                   \
+    return ASSAY_OK;                                                                    \
+  }                                                                                     \
+  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,     \
+                                             const T* restrict x, const T* restrict m,  \
+                                             T* restrict num, T* restrict den) {        \
+    (void)ctx;                                                                          \
+    const T s = (T)((const l1*)self)->smoothing;                                        \
+    for (int64_t i = 0; i < n; i++) {                                                   \
+      const T r = m[i] - x[i], w = 1 / root(r * r + s * s);                             \
+      num[i] = w * x[i];                                                                \
+      den[i] = w * m[i];                                                                \
+    }                                                                                   \
+    return ASSAY_OK;                                                                    \
+  }
+SPANS(double, , sqrt)
+SPANS(float, _f32, sqrtf)
+
+/* Laplace of scale 1, of the error as it is: log 2 = .693... */
+static int32_t log_density(void* self,
+                           assay_ctx* ctx,
+                           int64_t n,
+                           const double* x,
+                           const double* m,
+                           double* out) {
+  (void)self, (void)ctx;
+  for (int64_t i = 0; i < n; i++) out[i] = -fabs(x[i] - m[i]) - 0.693147180559945309;
+  return ASSAY_OK;
+}
+
+static int32_t create(const assay_host* host,
+                      assay_ctx* ctx,
+                      const assay_options* options,
+                      void** self) {
+  l1* s = host->alloc(sizeof *s);
+  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the loss");
+  s->host = host;
+  s->smoothing = host->option_number(options, "smoothing");
+  *self = s;
+  return ASSAY_OK;
+}
+static void destroy(void* self) {
+  if (self) ((l1*)self)->host->free(self);
+}
+
+static int32_t describe(void* self, assay_loss_facts* out) {
+  const double s = ((const l1*)self)->smoothing;
+  out->flags = ASSAY_LOSS_CONVEX | ASSAY_LOSS_CURVATURE_MAJORISES;
+  out->x_lo = out->m_lo = -INFINITY;
+  out->x_hi = out->m_hi = INFINITY;
+  out->tag = ASSAY_TAG_L1;
+  out->tag_parameter = s;
+  out->den_is = NAN;
+  out->mu_exponent = 1;
+  out->curvature_bound = 1 / s;
+  out->noise = ASSAY_NOISE_LAPLACE;
+  return ASSAY_OK;
+}
+
+static const assay_option options[] = {
+    {"smoothing", "residuals far below it count as squares; in the units of X", ASSAY_OPT_FLOAT,
+     ASSAY_OPT_LO_OPEN, 1e-3, 0, 1e300, NULL, NULL},
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_loss vtable = {
+    sizeof vtable, 0,         create,    destroy,  describe,     value,         grad,
+    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_plugin plugin = {
+    sizeof plugin,
+    0,
+    "assay.loss/1",
+    "l1",
+    "absolute error, smoothed at 0: robust against outliers",
+    "Hunter and Lange 2000; Du, Li and Fan 2012",
+    "l(x, m) = sqrt(r^2 + s^2) - s,  r = m - x,  s the smoothing: |r| less at most s\n"
+    "l'      = r w = den - num,  w = 1 / sqrt(r^2 + s^2),  num = w x,  den = w m\n"
+    "w       = curvature of a parabola that lies above l everywhere, so MU is monotone\n"
+    "noise   = Laplace: the error's density is exp(-|r| / scale) / (2 scale)",
+    options,
+    &vtable,
+    NULL};
+ASSAY_MODULE("org.assay.l1", "1.0", plugin)
