@@ -76,6 +76,12 @@ int32_t add_terms(assay_builder* b, const assay_terms* t) {
     return s.fail("terms, but the model has no loss");
   if (t->what == ASSAY_MU && !(t->flags & ASSAY_TERMS_SQUARED) && !s.model->loss->has_mu_split())
     return s.fail("terms in two halves, but the loss has no multiplicative split");
+  if (t->flags & ASSAY_TERMS_LOG_DENSITY) {
+    if (t->what != ASSAY_VALUE || (t->flags & ASSAY_TERMS_SQUARED))
+      return s.fail("terms of the log density are those of the loss's VALUE");
+    if (!s.model->loss->has_log_density())
+      return s.fail("loss `" + s.model->loss->id() + "` offers no log density");
+  }
   if (!s.use(t->left, "the left operand of terms") ||
       !s.use(t->right, "the right operand of terms"))
     return ASSAY_E_PLUGIN;

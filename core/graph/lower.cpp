@@ -337,7 +337,8 @@ class Lowering {
   void lower_terms(const Line& line) {
     const assay_terms& t = line.terms;
     const bool squared =
-        (t.flags & ASSAY_TERMS_SQUARED) || model_.loss->facts().tag == ASSAY_TAG_SQUARED;
+        (t.flags & ASSAY_TERMS_SQUARED) ||
+        (!(t.flags & ASSAY_TERMS_LOG_DENSITY) && model_.loss->facts().tag == ASSAY_TAG_SQUARED);
     const bool entering = wants_entering(t);
     const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
     const bool apart = per_line(t) || (batch_ > 0 && t.value != ASSAY_NO);
@@ -597,9 +598,16 @@ class Lowering {
       facts.zero_a = 0.5;
       facts.den_is = std::numeric_limits<double>::quiet_NaN();
     }
+    if (t.flags & ASSAY_TERMS_LOG_DENSITY) {
+      // KL is Poisson's likelihood: log density -m at x = 0.
+      const bool linear = facts.tag == ASSAY_TAG_KL && facts.zero_term == ASSAY_ZERO_LINEAR;
+      facts.zero_term = linear ? ASSAY_ZERO_LINEAR : ASSAY_ZERO_NONE;
+      facts.zero_a = -1;
+    }
     Op op;
     op.kind = OpKind::kTerms;
     op.name = line.name;
+    op.log_density = (t.flags & ASSAY_TERMS_LOG_DENSITY) != 0;
     op.what = t.what;
     op.left = t.left;
     op.right = t.right;

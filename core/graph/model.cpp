@@ -76,6 +76,11 @@ assay_problem Model::problem() const {
   p.x_min = facts.min;
   p.x_max = facts.max;
   p.loss = loss ? &loss->facts() : nullptr;
+  if (x->truth && !x->table && !x->scale && !x->shift) {
+    p.true_rank = x->truth->rank;
+    p.true_factor[0] = x->truth->W.data();
+    p.true_factor[1] = x->truth->H.data();
+  }
   return p;
 }
 

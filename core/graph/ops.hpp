@@ -63,7 +63,7 @@ struct Op {
   int out0 = -1, out1 = -1, value = -1;
   int32_t what = ASSAY_MU;
   int power = 1;  // kProduct: of X's entries (2: squares, 0: pattern)
-  bool squared_loss = false;
+  bool squared_loss = false, log_density = false;  // kTerms: in place of the model's loss
   int32_t zero_term = ASSAY_ZERO_NONE;
   double zero_a = 0;
   double scale = 1, scale1 = 0, constant = 0;

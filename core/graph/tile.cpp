@@ -12,6 +12,16 @@ TypedLanes<T>::TypedLanes(Frame& frame)
     loss_ = frame.model->loss->template functions<T>();
     wide_ = frame.model->loss->template functions<double>();
     if constexpr (std::is_same_v<T, float>) loss_.wide = &wide_;
+    if (frame.model->loss->has_log_density()) {
+      wide_density_ = frame.model->loss->density();
+      if constexpr (std::is_same_v<T, float>) {
+        density_.m_lo = loss_.m_lo;
+        density_.m_hi = loss_.m_hi;
+        density_.wide = &wide_density_;
+      } else {
+        density_ = wide_density_;
+      }
+    }
   }
   squared_.tag = ASSAY_TAG_SQUARED;
   weighted_ = x_.weighted() || x_.mask != nullptr;

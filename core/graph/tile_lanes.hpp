@@ -275,8 +275,9 @@ class TypedLanes final : public Lanes {
   Frame& frame_;
   const kernels::Kernels<T>& kernels_;
   const data::Data& x_;
-  kernels::LossFunctions<T> loss_, squared_;
-  kernels::LossFunctions<double> wide_;  // what float kernels fall back to, and normals call
+  kernels::LossFunctions<T> loss_, squared_, density_;
+  // What float kernels fall back to; the first is also what normals call.
+  kernels::LossFunctions<double> wide_, wide_density_;
   bool weighted_ = false;
 };
 

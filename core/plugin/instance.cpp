@@ -108,6 +108,10 @@ Expected<std::shared_ptr<Loss>> Loss::create(const Descriptor& d, const Options&
 
 bool Loss::has_mu_split() const { return table_->mu_split != nullptr; }
 bool Loss::has_curvature() const { return table_->curvature != nullptr; }
+bool Loss::has_log_density() const {
+  return ASSAY_HAS(table_, log_density) && table_->log_density != nullptr &&
+         facts_.noise != ASSAY_NOISE_NONE;
+}
 
 template <>
 kernels::LossFunctions<double> Loss::functions() const {
@@ -134,6 +138,13 @@ kernels::LossFunctions<float> Loss::functions() const {
   f.tag = facts_.tag;
   f.m_lo = closed_lo<float>(facts_.m_lo, facts_.flags & ASSAY_LOSS_M_LO_OPEN);
   f.m_hi = closed_hi<float>(facts_.m_hi, facts_.flags & ASSAY_LOSS_M_HI_OPEN);
+  return f;
+}
+
+kernels::LossFunctions<double> Loss::density() const {
+  kernels::LossFunctions<double> f = functions<double>();
+  f.value = walled<double, &assay_loss::log_density>;
+  f.tag = ASSAY_TAG_NONE;
   return f;
 }
 

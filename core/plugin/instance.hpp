@@ -33,6 +33,9 @@ class Loss {
   // wall. Valid while this lives.
   template <class T>
   kernels::LossFunctions<T> functions() const;
+  // The same with the log density in the value's place; ask only where there is one.
+  bool has_log_density() const;
+  kernels::LossFunctions<double> density() const;
 
  private:
   Loss() = default;
