@@ -44,6 +44,12 @@ struct Names {
   std::vector<std::string> rows, cols, labels;  // each empty when there are none
 };
 
+// The factors that data were made from: W rows x rank and H cols x rank, row-major.
+struct Truth {
+  int64_t rank = 0;
+  std::vector<double> W, H;
+};
+
 // Sums over observed entries with weights, as the view shows them.
 struct Facts {
   double observed = 0;   // sum of weights
@@ -67,6 +73,7 @@ struct Data {
   std::shared_ptr<const AlignedArray<double>> scale, shift;  // cols entries each; null: identity
   bool same_view = false;  // scale and shift are the same in every column
   std::shared_ptr<const Names> names;
+  std::shared_ptr<const Truth> truth;  // null: unknown; of X as stored, before the view
   std::string id;  // XXH3-128 of storage and meaning, 32 hex digits
 
   bool weighted() const { return entry_weights || row_weights || col_weights || csr.weights; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <numeric>
 
 #include "core/base/number.hpp"
 #include "core/data/lines.hpp"
@@ -23,6 +24,26 @@ std::vector<T> picked(const std::vector<T>& from, const std::vector<int64_t>& wh
   if (from.empty()) return out;
   out.reserve(which.size());
   for (const int64_t i : which) out.push_back(from[static_cast<size_t>(i)]);
+  return out;
+}
+
+// The truth with lines of one factor picked, in their order.
+std::shared_ptr<const Truth> picked_truth(const std::shared_ptr<const Truth>& from,
+                                          bool rows,
+                                          const std::vector<int64_t>& which) {
+  if (!from) return nullptr;
+  Truth out = *from;
+  const std::vector<double>& lines = rows ? from->W : from->H;
+  std::vector<double>& to = rows ? out.W : out.H;
+  to.clear();
+  for (const int64_t i : which)
+    to.insert(to.end(), lines.begin() + i * from->rank, lines.begin() + (i + 1) * from->rank);
+  return std::make_shared<const Truth>(std::move(out));
+}
+
+std::vector<int64_t> counted(Span span) {
+  std::vector<int64_t> out(static_cast<size_t>(span.last - span.first));
+  std::iota(out.begin(), out.end(), span.first);
   return out;
 }
 
@@ -139,6 +160,7 @@ Expected<Data> slice_rows(const Data& x, Span rows) {
   try {
     Data out = x;
     out.rows = rows.last - rows.first;
+    if (x.truth) out.truth = picked_truth(x.truth, true, counted(rows));
     if (x.names) {
       Names names = *x.names;
       for (auto* list : {&names.rows, &names.labels})
@@ -150,9 +172,7 @@ Expected<Data> slice_rows(const Data& x, Span rows) {
       out.dense.data = row_of(x.dense, rows.first);
       return out;
     }
-    std::vector<int64_t> all(static_cast<size_t>(out.rows));
-    for (size_t r = 0; r < all.size(); ++r) all[r] = rows.first + static_cast<int64_t>(r);
-    out.csr = gather_lines(x.csr, all);
+    out.csr = gather_lines(x.csr, counted(rows));
     return out;
   } catch (const std::bad_alloc&) {
     return out_of_memory();
@@ -164,6 +184,7 @@ Expected<Data> take_cols(const Data& x, const std::vector<int64_t>& cols) {
   try {
     Data out = x;
     out.cols = static_cast<int64_t>(cols.size());
+    out.truth = picked_truth(x.truth, false, cols);
     if (x.names) {
       Names names = *x.names;
       names.cols = picked(x.names->cols, cols);
@@ -194,6 +215,7 @@ Expected<Data> take_rows(const Data& x, const std::vector<int64_t>& rows) {
     Data out = x;
     out.rows = static_cast<int64_t>(rows.size());
     ASSAY_TRY(check_shape(out.rows, x.cols));
+    out.truth = picked_truth(x.truth, true, rows);
     if (x.names) {
       Names names = *x.names;
       names.rows = picked(x.names->rows, rows);

@@ -105,6 +105,26 @@ class Reading {
     return std::make_shared<const data::Names>(std::move(names));
   }
 
+  // The factors the data were made from, if the reader knows them.
+  Expected<std::shared_ptr<const data::Truth>> truth() {
+    if (!ASSAY_HAS(&table_, factor) || !table_.factor) return std::shared_ptr<const data::Truth>();
+    data::Truth truth;
+    for (const int32_t side : {0, 1}) {
+      const auto ask = [&](double* out) {
+        return guarded(&ctx_, id_,
+                       [&] { return table_.factor(self_.get(), &ctx_, side, &truth.rank, out); });
+      };
+      int32_t status = ask(nullptr);
+      if (status < 0) return fail(status);
+      const int64_t lines = side == 0 ? shape_.rows : shape_.cols;
+      std::vector<double>& to = side == 0 ? truth.W : truth.H;
+      to.resize(static_cast<size_t>(lines * truth.rank));
+      status = ask(to.data());
+      if (status < 0) return fail(status);
+    }
+    return std::make_shared<const data::Truth>(std::move(truth));
+  }
+
   // The error with the file and the key it is about.
   Error located(Error error) const {
     if (error.file.empty()) error.file = path_;
@@ -211,6 +231,10 @@ Expected<data::Data> loaded(const Descriptor& reader,
   auto x = read_all(reading, how);
   if (!x) return x;
   if (!x->names) x->names = reading.names();
+  auto truth = reading.truth();
+  if (!truth) return std::move(truth.error());
+  // Rows that were left unread have no place in it.
+  if (x->rows == reading.shape().rows && x->cols == reading.shape().cols) x->truth = *truth;
   if (takes(reader.plugin->options, kColumnsOption)) keep_order(*x, how);
   auto out = give_meaning(std::move(*x), how);
   return out ? std::move(out) : reading.located(std::move(out.error()));

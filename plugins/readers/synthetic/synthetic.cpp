@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reader `synthetic`: X = A B + noise with A, B >= 0 of the given rank. Entries of the factors are
-// exponential with mean 1, each kept with probability `density`; X is divided by the rank, so that
-// its entries stay near 1. The same options give the same X, whatever the machine: every draw is a
-// function of (seed, what, row, column).
+// exponential with mean 1 plus `least`, each kept with probability `density`, and `zeros` of each
+// line are 0; X is divided by the rank, so that its entries stay near 1. The same options give the
+// same X, whatever the machine: every draw is a function of (seed, what, row, column).
 //
 //   normal:   x = m + sigma z           (may be negative unless `clip: true`)
 //   laplace:  x = m + sigma / sqrt(2) l, l of scale 1: standard deviation sigma (likewise)
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <assay/reader.hpp>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,16 @@ constexpr assay_option kOptions[] = {
      ASSAY_OPT_LO_OPEN, 1, 0, 1e12, nullptr, nullptr},
     {"shape", "gamma: shape of the factor of mean 1; more means less noise", ASSAY_OPT_FLOAT,
      ASSAY_OPT_LO_OPEN, 10, 0, 1e12, nullptr, nullptr},
-    {"clip", "set entries that noise made negative to 0; without it they stay negative",
+    {"clip", "raise entries that noise took below `clip_at` to it; without it they stay",
      ASSAY_OPT_BOOL, 0, 0, 0, 1, nullptr, nullptr},
+    {"clip_at", "what `clip` raises smaller entries to", ASSAY_OPT_FLOAT, 0, 0, 0, 1e300, nullptr,
+     nullptr},
+    {"zeros",
+     "entries of each row of W (column of H) that are 0, at random; fewer than half of the rank "
+     "leave X positive",
+     ASSAY_OPT_INT, 0, 0, 0, 1000000, nullptr, nullptr},
+    {"least", "added to the entries that are not 0", ASSAY_OPT_FLOAT, 0, 0, 0, 1e300, nullptr,
+     nullptr},
     {"density", "probability that an entry of a factor is not 0", ASSAY_OPT_FLOAT,
      ASSAY_OPT_LO_OPEN, 1, 0, 1, nullptr, nullptr},
     {"dtype", "type of the entries", ASSAY_OPT_ENUM, 0, 0, 0, 0, "float64", kDtype},
@@ -65,6 +74,7 @@ class Synthetic {
     scale_ = number("scale");
     shape_ = number("shape");
     clip_ = number("clip") != 0;
+    clip_at_ = number("clip_at");
     stream_ = rng_->split(static_cast<uint64_t>(whole("seed")),
                           0x73796e74u);  // its own family of streams
   }
@@ -73,13 +83,13 @@ class Synthetic {
   }
 
   void read(int64_t row0, int64_t rows, const assay_sink& sink) {
-    const std::vector<double> b = factor(2, 0, cols_);
+    const std::vector<double> b = lines_of(2, 0, cols_);
     const int64_t block = std::clamp<int64_t>(kBlockEntries / cols_, 1, rows);
     std::vector<double> x(static_cast<size_t>(block * cols_));
     std::vector<float> low(narrow_ ? x.size() : 0);
     for (int64_t done = 0; done < rows; done += block) {
       const int64_t n = std::min(block, rows - done);
-      const std::vector<double> a = factor(1, row0 + done, n);
+      const std::vector<double> a = lines_of(1, row0 + done, n);
       multiply(n, a, b, x);
       for (int64_t i = 0; i < n; ++i) add_noise(row0 + done + i, x.data() + i * cols_);
       if (narrow_)
@@ -92,19 +102,45 @@ class Synthetic {
     }
   }
 
+  // Rank of the factors X was made from; side 0: W with the share 1 / rank, so that X = W H'.
+  int64_t factor(int32_t side, double* out) const {
+    if (!out) return rank_;
+    const std::vector<double> lines = lines_of(side == 0 ? 1u : 2u, 0, side == 0 ? rows_ : cols_);
+    const double by = side == 0 ? 1 / static_cast<double>(rank_) : 1;
+    std::transform(lines.begin(), lines.end(), out, [by](double v) { return by * v; });
+    return rank_;
+  }
+
  private:
   double number(const char* name) const { return host_->option_number(options_, name); }
   int64_t whole(const char* name) const { return static_cast<int64_t>(std::llround(number(name))); }
 
   // Lines first .. first + n - 1 of a factor, n x rank.
-  std::vector<double> factor(uint64_t which, int64_t first, int64_t n) const {
+  std::vector<double> lines_of(uint64_t which, int64_t first, int64_t n) const {
     const double density = number("density");
     std::vector<double> out(static_cast<size_t>(n * rank_)), kept(out.size());
     const auto index = static_cast<uint64_t>(first * rank_);
     rng_->uniform(rng_->split(stream_, which), index, n * rank_, out.data());
     if (density < 1) rng_->uniform(rng_->split(stream_, which + 16), index, n * rank_, kept.data());
-    for (size_t e = 0; e < out.size(); ++e) out[e] = kept[e] < density ? -std::log(out[e]) : 0;
+    const double least = number("least");
+    for (size_t e = 0; e < out.size(); ++e)
+      out[e] = kept[e] < density ? least - std::log(out[e]) : 0;
+    set_zeros(rng_->split(stream_, which + 32), index, out);
     return out;
+  }
+  // The `zeros` components of each line whose draws are smallest.
+  void set_zeros(uint64_t stream, uint64_t index, std::vector<double>& lines) const {
+    const auto zeros = static_cast<size_t>(whole("zeros")), rank = static_cast<size_t>(rank_);
+    if (zeros == 0) return;
+    std::vector<double> draws(lines.size());
+    rng_->uniform(stream, index, static_cast<int64_t>(draws.size()), draws.data());
+    std::vector<size_t> order(rank);
+    for (size_t line = 0; line < lines.size(); line += rank) {
+      std::iota(order.begin(), order.end(), line);
+      std::sort(order.begin(), order.end(),
+                [&](size_t a, size_t b) { return draws[a] < draws[b]; });
+      for (size_t a = 0; a < std::min(zeros, rank); ++a) lines[order[a]] = 0;
+    }
   }
   void multiply(int64_t n,
                 const std::vector<double>& a,
@@ -137,7 +173,7 @@ class Synthetic {
         x[j] = noise_ == "gamma" ? x[j] * entry.gamma(shape_) / shape_
                                  : entry.poisson(scale_ * x[j]) / scale_;
       }
-      if (clip_) x[j] = std::max(x[j], 0.0);
+      if (clip_) x[j] = std::max(x[j], clip_at_);
     }
   }
 
@@ -147,7 +183,7 @@ class Synthetic {
   int64_t rows_ = 0, cols_ = 0, rank_ = 0;
   std::string noise_;
   bool narrow_ = false, clip_ = false;
-  double sigma_ = 0, scale_ = 1, shape_ = 1;
+  double sigma_ = 0, scale_ = 1, shape_ = 1, clip_at_ = 0;
   uint64_t stream_ = 0;
 };
 
