@@ -85,12 +85,12 @@ typedef struct {
     slope##suffix(n, x, m, out);                                                                  \
     return ASSAY_OK;                                                                              \
   }                                                                                               \
-  ASSAY_SIMD static void halves##suffix(int64_t n, const T* restrict x, const T* restrict m,      \
-                                        T* restrict num, T* restrict den) {                       \
+  ASSAY_SIMD static void halves##suffix(int64_t n, int one, const T* restrict x,                  \
+                                        const T* restrict m, T* restrict num, T* restrict den) {  \
     for (int64_t i = 0; i < n; i++) {                                                             \
       const T power = den[i];                                                                     \
       num[i] = x[i] * power;                                                                      \
-      den[i] = m[i] * power;                                                                      \
+      den[i] = one ? 1 : m[i] * power;                                                            \
     }                                                                                             \
   }                                                                                               \
   static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,  \
@@ -98,7 +98,7 @@ typedef struct {
     (void)ctx;                                                                                    \
     const beta* s = self;                                                                         \
     s->math->pow##suffix(n, m, (T)(s->b - 2), den);                                               \
-    halves##suffix(n, x, m, num, den);                                                            \
+    halves##suffix(n, s->b == 1, x, m, num, den);                                                 \
     return ASSAY_OK;                                                                              \
   }                                                                                               \
   ASSAY_SIMD static void bend##suffix(int64_t n, T b, const T* restrict x, const T* restrict m,   \

@@ -47,7 +47,8 @@ double most_likely_shape(double c) {
 
 class LogLikelihood {
  public:
-  LogLikelihood(Call, const assay_problem& p) : noise_(p.loss->noise), n_(p.observed) {
+  LogLikelihood(Call, const assay_problem& p)
+      : noise_(p.loss ? p.loss->noise : ASSAY_NOISE_NONE), n_(p.observed) {
     if (noise_ == ASSAY_NOISE_NONE)
       throw Failure(ASSAY_E_COMBINATION, "the loss is the likelihood of no noise in closed form")
           .help("leave the metric `log_likelihood` out; the card of a loss names its noise");
