@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The template, a stranger's loss in plain C, through the solver mu: descent on every kind of data,
-// and the same answer from sparse as from dense X, from masked as from unobserved X.
+// The templates, a stranger's losses in plain C, through the solver mu and, where a majorising
+// curvature is offered, through the least-squares solvers: descent on every kind of data, and the
+// same answer from sparse as from dense X, from masked as from unobserved X.
 #include "tests/laws/program_support.hpp"
 #include "tests/unit/data_samples.hpp"
 
@@ -11,14 +12,14 @@ namespace {
 constexpr int64_t kRows = 90, kCols = 31, kRank = 4;
 constexpr int kSteps = 40;
 
-// Losses at the factors entering each of kSteps steps of mu, which stay finite and >= 0.
-std::vector<double> descend(graph::Model& m) {
+// Losses at the factors entering each of kSteps steps, which stay finite and >= 0.
+std::vector<double> descend(graph::Model& m, const std::string& id = "mu") {
   init(m, "random", {}, 3);
-  const plugin::Descriptor* mu = registry().find("solver", "mu");
-  REQUIRE(mu != nullptr);
-  const auto complete = plugin::Options::complete(mu->plugin->options, {}, "mu");
+  const plugin::Descriptor* solver = registry().find("solver", id);
+  REQUIRE(solver != nullptr);
+  const auto complete = plugin::Options::complete(solver->plugin->options, {}, id);
   REQUIRE(complete);
-  const auto method = fit::Method::create({mu, *complete, 1}, m, -1, nullptr);
+  const auto method = fit::Method::create({solver, *complete, 1}, m, -1, nullptr);
   REQUIRE(method);
   const auto plan = (*method)->plan(ASSAY_STEP, m, plan_options());
   REQUIRE(plan);
@@ -52,6 +53,20 @@ TEST_CASE("the template runs through mu on dense and on sparse X, with the same 
   check_descent(descend(dense));
   check_descent(descend(sparse));
   check_equal(dense, sparse);
+}
+
+TEST_CASE("a template with a majorising curvature runs through the least-squares solvers") {
+  const std::vector<double> x = samples::mostly_zeros(kRows, kCols);
+  for (const char* solver : {"mu", "hals", "cd", "anls_bpp", "admm"}) {
+    CAPTURE(solver);
+    graph::Model dense = model(samples::dense(kRows, kCols, x), kRank, "acme.logcosh");
+    graph::Model sparse = model(samples::sparse(kRows, kCols, x), kRank, "acme.logcosh");
+    check_descent(descend(dense, solver));
+    check_descent(descend(sparse, solver));
+    check_equal(dense, sparse);
+    graph::Model unobserved = model(samples::sparse(kRows, kCols, x, true), kRank, "acme.logcosh");
+    check_descent(descend(unobserved, solver));
+  }
 }
 
 TEST_CASE("the template runs through mu on masked X, where hidden entries are never read") {
