@@ -105,7 +105,7 @@ class Loop {
   Expected<void> not_finite(Error error) {
     if (!is_numeric(error)) return error;
     if (!numeric_) numeric_ = std::move(error);
-    if (stop_ != Stop::kInterrupted) stop_ = Stop::kNonFinite;
+    if (stop_ != Stop::kInterrupted && stop_ != Stop::kDiverged) stop_ = Stop::kNonFinite;
     return {};
   }
 

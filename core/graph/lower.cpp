@@ -89,9 +89,11 @@ class Lowering {
         b.place = Place::kGiven;
         b.ld = 1;
       } else if (d.role == ASSAY_STATE) {
-        auto found = model_.state.find(d.name);
+        // What is on the rows belongs to these rows; the rest may go on with others.
+        const std::string key = (d.axis == ASSAY_ROWS ? kRowsState : "") + d.name;
+        auto found = model_.state.find(key);
         if (found == model_.state.end())
-          found = model_.state.emplace(d.name, Buffer::make(d.dtype, d.rows, d.width)).first;
+          found = model_.state.emplace(key, Buffer::make(d.dtype, d.rows, d.width)).first;
         else if (found->second.rows != d.rows || found->second.width != d.width ||
                  found->second.dtype != d.dtype)
           return Error(ASSAY_E_PLUGIN, "E0410",
@@ -308,6 +310,8 @@ class Lowering {
   }
 
   void lower_each(const Line& line) {
+    if (batch_ > 0 && line.axis == ASSAY_COLS && (line.flags & ASSAY_EACH_X) != 0)
+      return refuse("`" + line.name + "` asks for columns of X inside batches of rows");
     Op op;
     op.kind = OpKind::kEach;
     op.name = line.name;
@@ -546,6 +550,8 @@ class Lowering {
   }
 
   void lower_own(const Line& line, bool squared) {
+    if (batch_ > 0 && line.axis == ASSAY_COLS)
+      return refuse("`" + line.name + "` per column, inside batches of rows");
     Op op;
     op.kind = OpKind::kNormals;
     op.name = line.name;

@@ -108,7 +108,7 @@ void check_values(const Problem& p, const graph::Model& m, const std::string& lo
       cols[static_cast<size_t>(j)] += v;
     }
   for (int64_t i = 0; i < p.shape.n; ++i)
-    CHECK(m.state.at("rows").get(i, 0) ==
+    CHECK(m.state.at("rows.rows").get(i, 0) ==
           doctest::Approx(rows[static_cast<size_t>(i)]).epsilon(tol));
   for (int64_t j = 0; j < p.shape.d; ++j)
     CHECK(m.state.at("columns").get(j, 0) ==

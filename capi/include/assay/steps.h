@@ -50,10 +50,39 @@ static inline void assay_terms_at(assay_builder *b, int32_t what, int32_t side, 
   b->terms(b, &t);
 }
 
+/* out = G p - r: the gradient of a row at p from its normal equations (bound of the curvature or not). */
+static inline void assay_normal_gradient(int64_t k, const double *G, int64_t ldg, const double *p,
+                                         const double *r, double *out) {
+  for (int64_t a = 0; a < k; a++) {
+    double sum = -r[a];
+    for (int64_t c = 0; c < k; c++) sum += G[a * ldg + c] * p[c];
+    out[a] = sum;
+  }
+}
+
+/* Adds normals on the axis of factor `side` with the bound of the loss's curvature, at M = at H' or W at'. */
+static inline void assay_normals_at(assay_builder *b, int32_t side, assay_buf at, assay_buf gram,
+                                    assay_buf rhs) {
+  assay_normals n = {(uint32_t)sizeof(assay_normals), ASSAY_NORMALS_UNIFORM, 0, 0, 0, 0, 0, 0};
+  n.axis = side;
+  n.left = side ? b->factor(b, 0) : at;
+  n.right = side ? at : b->factor(b, 1);
+  n.gram = gram;
+  n.rhs = rhs;
+  b->normals(b, &n);
+}
+
 /* An upper bound of the largest |eigenvalue| of the symmetric k x k matrix Q: after some power steps on |Q|,
    max (|Q| v)_i / v_i (Collatz and Wielandt; exact in the limit for Q >= 0), never above |Q|_F. memory: 2 k doubles. */
-static inline double assay_spectral_bound(int64_t k, const double *Q, int64_t ldq, double *memory) {
-  double *v = memory, *u = memory + k, squares = 0, bound = 0;
+static inline double assay_spectral_bound(int64_t k, const double *Q, int64_t ldq,
+                                          double *memory) {
+  double *v = memory, *u = memory + k, unit = 0, squares = 0, bound = 0;
+  for (int64_t i = 0; i < k; i++)
+    for (int64_t j = 0; j < k; j++) {
+      const double q = __builtin_fabs(Q[i * ldq + j]);
+      if (q > unit) unit = q;
+    }
+  if (!(unit > 1e-290)) return 0; /* 1 / bound is to be finite */
   for (int64_t i = 0; i < k; i++) v[i] = 1;
   for (int turn = 0; turn < 12; turn++) {
     double largest = 0;
@@ -61,18 +90,17 @@ static inline double assay_spectral_bound(int64_t k, const double *Q, int64_t ld
     for (int64_t i = 0; i < k; i++) {
       double sum = 0;
       for (int64_t j = 0; j < k; j++) {
-        const double q = Q[i * ldq + j];
-        sum += (q < 0 ? -q : q) * v[j];
+        const double q = __builtin_fabs(Q[i * ldq + j]) / unit;
+        sum += q * v[j];
         squares += q * q;
       }
       u[i] = sum;
       if (sum > bound * v[i]) bound = sum / v[i];
       if (sum > largest) largest = sum;
     }
-    if (!(largest > 0)) return 0;
     for (int64_t i = 0; i < k; i++) v[i] = u[i] / largest + 1e-6; /* positive: it stays a bound */
   }
-  return bound * bound < squares ? bound : __builtin_sqrt(squares);
+  return unit * (bound * bound < squares ? bound : __builtin_sqrt(squares));
 }
 
 #ifdef __cplusplus

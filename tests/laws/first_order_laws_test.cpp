@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws of the solvers that walk by gradients (gradient, palm) and of minibatches (online): descent
+// where it is claimed, the same answer for every storage and any number of threads, resume to the
+// bit, and an end with a stated reason on data that say little.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/fit/support.hpp"
+
+using namespace assay;
+using namespace assay::test;
+
+namespace {
+
+using Words = std::vector<std::pair<std::string, std::string>>;
+using Numbers = std::vector<std::pair<std::string, double>>;
+
+struct Method {
+  std::string id;
+  Words words;
+  Numbers numbers;
+};
+
+spec::Trial trial_of(const std::string& loss, int64_t k, const Method& method) {
+  spec::Trial t = mu_trial(loss, k);
+  t.solver = use("solver", method.id);
+  for (const auto& [name, word] : method.words) {
+    plugin::OptionValue& v = t.solver.options.values[name];
+    v.text = word;
+    v.has_text = v.given = true;
+  }
+  for (const auto& [name, number] : method.numbers) {
+    plugin::OptionValue& v = t.solver.options.values[name];
+    v.number = number;
+    v.given = true;
+  }
+  return t;
+}
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all = {
+      {"gradient", {{"step", "lipschitz"}}, {}},
+      {"gradient", {{"step", "backtracking"}}, {}},
+      {"gradient", {{"step", "lipschitz"}}, {{"accelerated", 1}}},
+      {"gradient", {{"step", "backtracking"}}, {{"accelerated", 1}}},
+      {"gradient", {{"step", "lee_seung"}}, {}},
+      {"palm", {{"step", "lipschitz"}}, {}},
+      {"palm", {{"step", "backtracking"}}, {}},
+      {"palm", {{"step", "backtracking"}}, {{"inertia", 0.8}}},
+      {"online", {}, {{"batch_size", 25}}},
+  };
+  return all;
+}
+
+bool takes(const Method& m, const std::string& loss) {
+  return m.words.empty() || m.words[0].second != "lipschitz" || loss == "squared";
+}
+bool descends(const Method& m) { return m.id != "online" && m.numbers.empty(); }
+
+std::string name_of(const Method& m) {
+  std::string name = m.id;
+  for (const auto& w : m.words) name += " " + w.second;
+  for (const auto& v : m.numbers) name += " " + v.first;
+  return name;
+}
+
+template <class Fn>
+void for_all(const Fn& fn) {
+  for (const char* loss : {"squared", "kl"})
+    for (const Method& m : methods()) {
+      if (!takes(m, loss)) continue;
+      CAPTURE(loss);
+      const std::string name = name_of(m);
+      CAPTURE(name);
+      fn(std::string(loss), m);
+    }
+}
+
+double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
+  double scale = 0, worst = 0;
+  for (const double v : a) scale = std::max(scale, std::abs(v));
+  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+  return worst / scale;
+}
+
+void set_start(Fixture& f) {
+  f.task.init.reset();
+  for (const int side : {0, 1}) {
+    graph::Buffer& b = f.model->factor[side];
+    for (int64_t i = 0; i < b.rows; ++i)
+      for (int64_t a = 0; a < b.width; ++a) {
+        const double t = std::sin(static_cast<double>(1 + side + 7 * i + 13 * a));
+        b.set(i, a, 0.1 + t * t);
+      }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("law: first-order steps that claim it never raise the objective, with penalties too") {
+  const Problem p = random_problem(70, 31, 4);
+  for_all([&](const std::string& loss, const Method& m) {
+    for (const char* penalty : {"", "l1", "l2"}) {
+      CAPTURE(penalty);
+      spec::Trial trial = trial_of(loss, p.k, m);
+      trial.stop.max_iter = 60;
+      trial.stop.kkt_tol = 1e-300;  // every row from an exact sweep
+      if (*penalty) {
+        spec::Use u = use("penalty", penalty);
+        u.options.values["weight"].number = 0.1;
+        trial.model.W.penalties = {u};
+        trial.model.H.penalties = {u};
+      }
+      Fixture f(dense(p), trial);
+      const fit::Result r = f.run();
+      const auto& rows = r.trace.rows;
+      REQUIRE(rows.size() == 61);
+      if (descends(m))
+        for (size_t t = 1; t < rows.size(); ++t)
+          CHECK(rows[t].objective <=
+                rows[t - 1].objective + 2e-13 * std::abs(rows[t - 1].objective));
+      CHECK(rows.back().objective < 0.9 * rows.front().objective);
+      for (const int side : {0, 1})
+        for (const double v : f.factor(side)) CHECK((std::isfinite(v) && v >= 0));
+    }
+  });
+}
+
+TEST_CASE("law: gradients and minibatches read sparse X as the dense one") {
+  const Problem p = random_problem(60, 45, 4);
+  for_all([&](const std::string& loss, const Method& m) {
+    spec::Trial trial = trial_of(loss, p.k, m);
+    trial.stop.max_iter = 15;
+    // Drawn orders depend on the data's id, which knows the storage.
+    if (m.id == "online") trial.solver.options.values["shuffle"].number = 0;
+    Fixture a(dense(p), trial), b(sparse(p), trial);
+    set_start(a);
+    set_start(b);
+    const fit::Result ra = a.run(), rb = b.run();
+    CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-6);
+    CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-6);
+    CHECK(ra.certificate.loss == doctest::Approx(rb.certificate.loss).epsilon(1e-8));
+  });
+}
+
+TEST_CASE("law: threads change no bit of gradients and minibatches") {
+  const Problem p = random_problem(900, 60, 5);
+  for_all([&](const std::string& loss, const Method& m) {
+    for (const bool is_sparse : {false, true}) {
+      const auto x = is_sparse ? sparse(p) : dense(p);
+      spec::Trial trial = trial_of(loss, p.k, m);
+      trial.stop.max_iter = 4;
+      Fixture one(x, trial, 1);
+      one.run();
+      for (const int threads : {2, 7}) {
+        CAPTURE(threads);
+        Fixture many(x, trial, threads);
+        many.runtime.force.run = graph::Force::Run::kGraph;
+        many.task.plan = many.runtime.plan_options();
+        many.run();
+        CHECK(many.factor(0) == one.factor(0));
+        CHECK(many.factor(1) == one.factor(1));
+      }
+    }
+  });
+}
+
+TEST_CASE("law: gradients and minibatches resume to the bit") {
+  const Problem p = random_problem(90, 40, 5);
+  for_all([&](const std::string& loss, const Method& m) {
+    spec::Trial trial = trial_of(loss, p.k, m);
+    trial.stop.max_iter = 12;
+    Fixture whole(dense(p), trial);
+    whole.run();
+    for (const int64_t cut : {1, 5}) {
+      CAPTURE(cut);
+      std::vector<fit::Checkpoint> saved;
+      Fixture first(dense(p), trial);
+      std::atomic<bool> cancel{false};
+      first.task.plan.cancel = &cancel;
+      first.task.on_step = [&](int64_t iteration, double) { cancel = iteration == cut; };
+      first.task.save = [&saved](const fit::Checkpoint& c) -> Expected<void> {
+        saved.push_back(c);
+        return {};
+      };
+      CHECK(first.run().stop == fit::Stop::kInterrupted);
+      REQUIRE(saved.size() == 1);
+      Fixture second(dense(p), trial, 1);
+      second.task.resume = &saved[0];
+      second.run();
+      CHECK(second.factor(0) == whole.factor(0));
+      CHECK(second.factor(1) == whole.factor(1));
+    }
+  });
+}
+
+TEST_CASE("law: gradients and minibatches end well on data that say little") {
+  std::vector<Problem> problems;
+  Problem zero_lines = random_problem(40, 17, 3);
+  for (int64_t j = 0; j < zero_lines.d; ++j)
+    zero_lines.x[static_cast<size_t>(5 * zero_lines.d + j)] = 0;
+  for (int64_t i = 0; i < zero_lines.n; ++i)
+    zero_lines.x[static_cast<size_t>(i * zero_lines.d + 7)] = 0;
+  problems.push_back(zero_lines);
+  Problem nothing = random_problem(12, 9, 2);
+  std::fill(nothing.x.begin(), nothing.x.end(), 0.0);
+  problems.push_back(nothing);
+  problems.push_back(random_problem(1, 9, 1));
+  problems.push_back(random_problem(9, 1, 1));
+  problems.push_back({5, 4, 7, random_problem(5, 4, 2).x});  // rank above both
+  Problem tiny = random_problem(12, 9, 2);
+  for (double& v : tiny.x) v *= 1e-300;
+  problems.push_back(tiny);
+  for_all([&](const std::string& loss, const Method& m) {
+    for (size_t i = 0; i < problems.size(); ++i) {
+      CAPTURE(i);
+      for (const bool is_sparse : {false, true}) {
+        spec::Trial trial = trial_of(loss, problems[i].k, m);
+        Fixture f(is_sparse ? sparse(problems[i]) : dense(problems[i]), trial);
+        const fit::Result r = f.run();
+        CHECK(r.stop != fit::Stop::kNone);
+        CHECK(r.stop != fit::Stop::kNonFinite);
+        for (const int side : {0, 1})
+          for (const double v : f.factor(side)) CHECK((std::isfinite(v) && v >= 0));
+      }
+    }
+  });
+}
+
+TEST_CASE("law: a fixed step that is too long ends as diverged, with finite factors") {
+  const Problem p = random_problem(60, 23, 4);
+  for (const double size : {3.0, 10.0, 1e6})
+    for (const char* step : {"fixed", "lipschitz"}) {
+      CAPTURE(size);
+      CAPTURE(step);
+      spec::Trial trial =
+          trial_of("squared", p.k, {"gradient", {{"step", step}}, {{"step_size", size}}});
+      trial.model.W.constraint.reset();
+      trial.model.H.constraint.reset();
+      trial.stop.max_iter = 5000;
+      trial.stop.patience = 10;
+      Fixture f(dense(p), trial);
+      const fit::Result r = f.run();
+      CHECK(r.stop == fit::Stop::kDiverged);
+      for (const int side : {0, 1})
+        for (const double v : f.factor(side)) CHECK(std::isfinite(v));
+    }
+}
+
+TEST_CASE("law: the additive rule with Lee and Seung's step is the multiplicative update") {
+  const Problem p = random_problem(60, 23, 4);
+  for (const char* loss : {"squared", "kl"})
+    for (const bool is_sparse : {false, true}) {
+      const auto x = is_sparse ? sparse(p) : dense(p);
+      spec::Trial additive = trial_of(loss, p.k, {"gradient", {{"step", "lee_seung"}}, {}});
+      spec::Use l1 = use("penalty", "l1");
+      l1.options.values["weight"].number = 0.1;
+      additive.model.H.penalties = {l1};
+      spec::Trial multiplicative = additive;
+      multiplicative.solver = use("solver", "mu");
+      Fixture a(x, additive), b(x, multiplicative);
+      a.run();
+      b.run();
+      // F + (F / D) (N - D) and F (N / D) differ by a few roundings a step.
+      CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-12);
+      CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-12);
+    }
+}
+
+TEST_CASE("law: one batch that forgets everything is a step of mu") {
+  const Problem p = random_problem(60, 23, 4);
+  for (const char* loss : {"squared", "kl"}) {
+    spec::Trial batches = trial_of(
+        loss, p.k, {"online", {}, {{"batch_size", 60}, {"forgetting", 0}, {"final_steps", 0}}});
+    Fixture a(dense(p), batches), b(dense(p), mu_trial(loss, p.k));
+    set_start(a);
+    set_start(b);
+    a.run();
+    b.run();
+    CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-11);
+    CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-11);
+  }
+}
