@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay_fit and assay_model_transform: a spec's text and data in memory to a model.
+// assay_fit, assay_model_transform and assay_model_partial_fit: a spec's text and data in memory to
+// a model, and a model to new rows.
 #include <cmath>
 #include <cstring>
 
 #include "core/api/handles.hpp"
+#include "core/experiment/going_on.hpp"
 #include "core/experiment/new_rows.hpp"
 #include "core/experiment/session.hpp"
 #include "core/experiment/trial.hpp"
@@ -125,6 +127,7 @@ Expected<int32_t> fit_one(experiment::Runtime runtime,
   if (!model) return std::move(model.error());
   auto task = experiment::make_task(trial, **prepared, **model, runtime);
   if (!task) return std::move(task.error());
+  if (options.start) ASSAY_TRY(experiment::start_from(options.start->saved, *task));
   if (options.row) {
     task->on_row = [&options](const fit::Trace&, const fit::TraceRow& row) {
       const assay_trace_row r = c_row(row);
@@ -176,6 +179,28 @@ Expected<int32_t> transform(experiment::Runtime runtime,
   return status_of(rows->fitted.stop);
 }
 
+Expected<int32_t> partial_fit(experiment::Runtime runtime,
+                              const assay_model& model,
+                              const assay_data& data,
+                              int64_t steps,
+                              const assay_cancel* cancel,
+                              assay_model** out) {
+  if (steps < 0) return bad_argument("`steps` must be 0 or more");
+  if (cancel) runtime.cancel = &cancel->flag;
+  auto trial = experiment::trial_of(model.saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  experiment::Session session(runtime);
+  session.give(data.x);
+  auto x = experiment::load_rows(model.saved, *trial, session);
+  if (!x) return std::move(x.error());
+  auto done = experiment::partial_fit(model.saved, *x, steps, runtime);
+  if (!done) return std::move(done.error());
+  auto made = assay::api::wrap(std::move(done->model));
+  fill(*made, done->fitted);
+  *out = made.release();
+  return status_of(done->fitted.stop);
+}
+
 }  // namespace
 
 extern "C" {
@@ -189,6 +214,19 @@ int32_t assay_fit(assay_runtime* runtime,
   return walled(error, [&]() -> Expected<int32_t> {
     if (!runtime || !spec_text || !out) return bad_argument("`runtime`, `spec` or `out` is NULL");
     return fit_one(runtime->runtime, spec_text, data, complete(options), out);
+  });
+}
+
+int32_t assay_model_partial_fit(assay_runtime* runtime,
+                                const assay_model* model,
+                                const assay_data* data,
+                                int64_t steps,
+                                const assay_cancel* cancel,
+                                assay_model** out,
+                                assay_error** error) {
+  return walled(error, [&]() -> Expected<int32_t> {
+    if (!runtime || !model || !data || !out) return bad_argument("an argument is NULL");
+    return partial_fit(runtime->runtime, *model, *data, steps, cancel, out);
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay transform and assay reconstruct: a saved model on new rows, and its approximation of the
-// rows it was fitted to.
+// assay transform, assay partial-fit and assay reconstruct: a saved model on new rows, moved on by
+// them, and its approximation of the rows it was fitted to.
 #include "core/experiment/apply.hpp"
 
 #include <fmt/core.h>
@@ -43,6 +43,20 @@ int transform(const Tool& tool, const ApplyFlags& flags) {
   options.cancel = &cancelled();
   return report(
       tool, experiment::transform(flags.model, flags.data, flags.output, registry, options), true);
+}
+
+int partial_fit(const Tool& tool, const ApplyFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  catch_signals();
+  experiment::ApplyOptions options;
+  options.reader = flags.reader;
+  options.threads = flags.threads;
+  options.cancel = &cancelled();
+  return report(tool,
+                experiment::partial_fit(flags.model, flags.data, flags.output, flags.steps,
+                                        registry, options),
+                true);
 }
 
 int reconstruct(const Tool& tool, const ApplyFlags& flags) {

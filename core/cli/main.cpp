@@ -131,17 +131,24 @@ void add_graph(CLI::App& app, Tool& tool) {
 void add_apply(CLI::App& app, Tool& tool) {
   const auto [forth, new_rows] =
       add_verb(app, tool, "transform", "apply a saved model to new rows", transform);
-  forth->add_option("model", new_rows->model, "model.npz of a trial")
-      ->required()
-      ->type_name("MODEL");
-  forth->add_option("data", new_rows->data, "file with the new rows")
-      ->required()
-      ->type_name("DATA");
-  forth
-      ->add_option("--reader", new_rows->reader,
-                   "reader of the data (default: as in training, else by suffix)")
-      ->type_name("ID");
-  forth->add_option("--threads", new_rows->threads, "threads (default: all cores)")->type_name("N");
+  const auto [on, more_rows] =
+      add_verb(app, tool, "partial-fit", "go on fitting a saved model over new rows", partial_fit);
+  for (const auto& [verb, flags] : {std::pair(forth, new_rows), std::pair(on, more_rows)}) {
+    verb->add_option("model", flags->model, "model.npz of a trial")->required()->type_name("MODEL");
+    verb->add_option("data", flags->data, "file with the new rows")->required()->type_name("DATA");
+    verb->add_option("--reader", flags->reader,
+                     "reader of the data (default: as in training, else by suffix)")
+        ->type_name("ID");
+    verb->add_option("--threads", flags->threads, "threads (default: all cores)")->type_name("N");
+  }
+  on->add_option("--steps", more_rows->steps, "most steps; 0: the model's own stop tests")
+      ->type_name("N")
+      ->capture_default_str();
+  more_rows->output = "model.npz";
+  on->add_option("-o,--output", more_rows->output, "model to write, .npz")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_common(*on, tool);
   const auto [back, known] =
       add_verb(app, tool, "reconstruct", "the model's approximation of its data", reconstruct);
   back->add_option("model", known->model, "model.npz of a trial")->required()->type_name("MODEL");

@@ -47,7 +47,9 @@ int graph(const Tool& tool, const GraphFlags& flags);
 struct ApplyFlags {
   std::string model, data, output, reader;
   int threads = 0;
+  int64_t steps = 1;
 };
+int partial_fit(const Tool& tool, const ApplyFlags& flags);
 int transform(const Tool& tool, const ApplyFlags& flags);
 int reconstruct(const Tool& tool, const ApplyFlags& flags);
 

@@ -10,6 +10,7 @@
 
 #include "core/base/number.hpp"
 #include "core/experiment/files.hpp"
+#include "core/experiment/going_on.hpp"
 #include "core/experiment/new_rows.hpp"
 #include "core/experiment/session.hpp"
 #include "core/kernels/linalg.hpp"
@@ -135,11 +136,18 @@ Expected<void> choose_reader(const SavedModel& saved,
 
 }  // namespace
 
-Expected<Applied> transform(const std::string& model_path,
-                            const std::string& data_path,
-                            const std::string& out_path,
-                            std::shared_ptr<plugin::Registry> registry,
-                            const ApplyOptions& options) {
+namespace {
+
+// A saved model, alive, with new rows.
+struct Opened {
+  SavedModel saved;
+  Runtime runtime;
+  std::shared_ptr<const data::Data> rows;
+};
+Expected<Opened> open(const std::string& model_path,
+                      const std::string& data_path,
+                      std::shared_ptr<plugin::Registry> registry,
+                      const ApplyOptions& options) {
   auto saved = read_model(model_path);
   if (!saved) return std::move(saved.error());
   auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
@@ -151,7 +159,19 @@ Expected<Applied> transform(const std::string& model_path,
   Session session(*runtime);
   auto raw = load_rows(*saved, *trial, session);
   if (!raw) return std::move(raw.error());
-  auto rows = transform_rows(*saved, *raw, *runtime);
+  return Opened{std::move(*saved), std::move(*runtime), std::move(*raw)};
+}
+
+}  // namespace
+
+Expected<Applied> transform(const std::string& model_path,
+                            const std::string& data_path,
+                            const std::string& out_path,
+                            std::shared_ptr<plugin::Registry> registry,
+                            const ApplyOptions& options) {
+  auto opened = open(model_path, data_path, std::move(registry), options);
+  if (!opened) return std::move(opened.error());
+  auto rows = transform_rows(opened->saved, opened->rows, opened->runtime);
   if (!rows) return std::move(rows.error());
   ASSAY_TRY(write_array(out_path, rows->W, component_names(rows->W.cols)));
   return Applied{rows->W.rows,
@@ -159,6 +179,29 @@ Expected<Applied> transform(const std::string& model_path,
                  rows->fitted.stop,
                  rows->fitted.iterations,
                  rows->fitted.trace.rows.back().objective,
+                 out_path};
+}
+
+Expected<Applied> partial_fit(const std::string& model_path,
+                              const std::string& data_path,
+                              const std::string& out_path,
+                              int64_t steps,
+                              std::shared_ptr<plugin::Registry> registry,
+                              const ApplyOptions& options) {
+  if (out_path.size() < 4 || out_path.compare(out_path.size() - 4, 4, ".npz") != 0)
+    return Error(ASSAY_E_ARGUMENT, "E0008", fmt::format("a model is no `{}`", out_path))
+        .with_help("end the name with `.npz`");
+  auto opened = open(model_path, data_path, std::move(registry), options);
+  if (!opened) return std::move(opened.error());
+  auto done = partial_fit(opened->saved, opened->rows, steps, opened->runtime);
+  if (!done) return std::move(done.error());
+  ASSAY_TRY(write_model(out_path, done->model));
+  const kernels::Member& W = *done->model.find("W");
+  return Applied{W.rows,
+                 W.cols,
+                 done->fitted.stop,
+                 done->fitted.iterations,
+                 done->fitted.trace.rows.back().objective,
                  out_path};
 }
 

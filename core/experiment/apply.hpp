@@ -36,6 +36,15 @@ Expected<Applied> transform(const std::string& model_path,
                             std::shared_ptr<plugin::Registry> registry,
                             const ApplyOptions& options);
 
+// Goes on fitting the model in `model_path` over the rows of `data_path`; the new model to
+// `out_path` (.npz). steps 0: the model's own stop tests.
+Expected<Applied> partial_fit(const std::string& model_path,
+                              const std::string& data_path,
+                              const std::string& out_path,
+                              int64_t steps,
+                              std::shared_ptr<plugin::Registry> registry,
+                              const ApplyOptions& options);
+
 // W H of the model itself, in the units of the data as read, written to `out_path`.
 Expected<Applied> reconstruct(const std::string& model_path,
                               const std::string& out_path,

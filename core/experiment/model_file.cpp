@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/version.hpp"
+#include "core/graph/ops.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -174,6 +175,8 @@ SavedModel save(const spec::Trial& trial,
     transforms.push_back(std::move(one));
   }
   j["transforms"] = std::move(transforms);
+  for (const auto& [name, state] : model.state)
+    if (name.rfind(graph::kRowsState, 0) != 0) saved.arrays.push_back(fit::to_member(kState + name, state));
   j["model"] = {
       {"rank", trial.model.rank},          {"compute", model.compute == ASSAY_F32 ? "f32" : "f64"},
       {"loss", to_json(trial.model.loss)}, {"W", factor_json(trial.model.W)},

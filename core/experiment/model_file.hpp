@@ -17,6 +17,9 @@ namespace assay::experiment {
 
 // The array of weights of columns, d x 1.
 inline constexpr const char* kColumnWeights = "data.column_weights";
+// Before the name of what a solver keeps beside the factors: its STATE on COLS and ONE, with which a
+// fit can go on over other rows.
+inline constexpr const char* kState = "state.";
 
 struct SavedModel {
   Json about;  // model.json

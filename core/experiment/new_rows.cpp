@@ -132,12 +132,10 @@ Expected<std::shared_ptr<const data::Data>> load_rows(const SavedModel& saved,
   return selected && (*selected)->cols == saved.find("H")->cols ? selected : x;
 }
 
-Expected<Rows> transform_rows(const SavedModel& saved,
-                              std::shared_ptr<const data::Data> raw,
-                              const Runtime& runtime) {
+Expected<Prepared> prepare_rows(const SavedModel& saved,
+                                std::shared_ptr<const data::Data> raw,
+                                const Runtime& runtime) {
   ASSAY_TRY(check_columns(*raw, saved));
-  auto trial = trial_of(saved, *runtime.registry);
-  if (!trial) return std::move(trial.error());
   auto learnt = transforms_of(saved, *runtime.registry);
   if (!learnt) return std::move(learnt.error());
   auto x = apply_learnt(*learnt, weighed(saved, raw), runtime);
@@ -146,6 +144,18 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   data.data_id = data.stream_id = raw->id;
   data.train = std::move(*x);
   data.facts = data::measure(*data.train);
+  data.transforms = std::move(*learnt);
+  return data;
+}
+
+Expected<Rows> transform_rows(const SavedModel& saved,
+                              std::shared_ptr<const data::Data> raw,
+                              const Runtime& runtime) {
+  auto trial = trial_of(saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  auto prepared = prepare_rows(saved, std::move(raw), runtime);
+  if (!prepared) return std::move(prepared.error());
+  const Prepared& data = *prepared;
   auto model = make_model(*trial, data, runtime);
   if (!model) return std::move(model.error());
   (*model)->factor[1] = storage_view(*saved.find("H"), 1);

@@ -27,6 +27,11 @@ Expected<std::shared_ptr<const data::Data>> load_rows(const SavedModel& saved,
                                                       spec::Trial trial,
                                                       Session& session);
 
+// Rows as the model's transforms leave them, with the weights of its columns.
+Expected<Prepared> prepare_rows(const SavedModel& saved,
+                                std::shared_ptr<const data::Data> raw,
+                                const Runtime& runtime);
+
 struct Rows {
   kernels::Member W;  // rows of the new data x k
   fit::Result fitted;

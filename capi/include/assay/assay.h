@@ -183,6 +183,9 @@ typedef struct assay_fit_options {
   /* Called after each measured row on the calling thread; nullable. The row lives until it returns. */
   void (*row)(void *row_user, const assay_trace_row *row);
   void *row_user;
+  /* Where the fit starts instead of the spec's init (warm start): a model of the same rank and of data of the same shape;
+     nullable; borrowed for the call. */
+  const assay_model *start;
 } assay_fit_options;
 
 /* Fits one model. Blocks until a stop test holds; foreign-language callers may release their interpreter's lock around it.
@@ -261,13 +264,23 @@ ASSAY_API int32_t assay_model_transform(assay_runtime *runtime, const assay_mode
                                         const assay_data *data, const assay_cancel *cancel,
                                         const assay_dense *out, assay_error **error);
 
+/* Goes on fitting a model over new rows, by its own solver, H free: W of the new rows starts as assay_model_transform leaves
+   it, H and what the solver keeps of earlier rows start where they were. The given model stays as it is.
+   runtime, model, data: as above. steps: most steps (epochs of a minibatch solver), 0: the model's own stop tests. cancel:
+   nullable. out: receives the new model, W of the new rows, owned by the caller. error: out, nullable.
+   Returns as assay_fit and assay_model_transform. [control], one call per runtime at a time. Since 0.1. */
+ASSAY_API int32_t assay_model_partial_fit(assay_runtime *runtime, const assay_model *model,
+                                          const assay_data *data, int64_t steps,
+                                          const assay_cancel *cancel, assay_model **out,
+                                          assay_error **error);
+
 /* Frees a model and all views of it.
    model: in/out, nullable. [setup] Since 0.1. */
 ASSAY_API void assay_model_destroy(assay_model **model);
 
 ASSAY_STATIC_ASSERT(sizeof(assay_runtime_options) == 40, "assay_runtime_options has changed size");
 ASSAY_STATIC_ASSERT(sizeof(assay_trace_row) == 64, "assay_trace_row has changed size");
-ASSAY_STATIC_ASSERT(sizeof(assay_fit_options) == 32, "assay_fit_options has changed size");
+ASSAY_STATIC_ASSERT(sizeof(assay_fit_options) == 40, "assay_fit_options has changed size");
 ASSAY_STATIC_ASSERT(sizeof(assay_certificate) == 56, "assay_certificate has changed size");
 
 #ifdef __cplusplus

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Warm start and partial fit: factors and a solver's state out of a saved model into a task.
+#include "core/experiment/going_on.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "core/experiment/trial.hpp"
+
+namespace assay::experiment {
+namespace {
+
+Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model) {
+  static const char* const kNames[] = {"W", "H"};
+  const kernels::Member* member = saved.find(kNames[side]);
+  graph::Buffer& to = model.factor[side];
+  const graph::Buffer from = storage_view(*member, side);
+  if (from.rows != to.rows || from.width != to.width)
+    return Error(
+               ASSAY_E_SHAPE, "E0307",
+               fmt::format("`{}` of the model to start from is {} x {}, and this fit's is {} x {}",
+                           kNames[side], member->rows, member->cols, side ? to.width : to.rows,
+                           side ? to.rows : to.width))
+        .with_help("start from a model of the same rank and of data of the same shape");
+  for (int64_t i = 0; i < to.rows; ++i)
+    for (int64_t a = 0; a < to.width; ++a) to.set(i, a, from.get(i, a));
+  return {};
+}
+
+// Only the solver that wrote it knows what its state means.
+Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
+  const std::string prefix = kState;
+  for (const kernels::Member& member : saved.arrays) {
+    if (member.name.rfind(prefix, 0) != 0) continue;
+    graph::Buffer state =
+        graph::Buffer::make(member.dtype, member.rows, member.vector ? 1 : member.cols);
+    ASSAY_TRY(fit::from_member(member, state));
+    model.state[member.name.substr(prefix.size())] = std::move(state);
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<void> start_from(const SavedModel& saved, fit::Task& task) {
+  for (const int side : {0, 1}) ASSAY_TRY(set_factor(saved, side, *task.model));
+  task.init.reset();
+  const Json& solver = saved.about["model"]["solver"];
+  if (solver.value("use", "") == task.solver.descriptor->id) return set_state(saved, *task.model);
+  return {};
+}
+
+Expected<Continued> partial_fit(const SavedModel& saved,
+                                std::shared_ptr<const data::Data> raw,
+                                int64_t steps,
+                                const Runtime& runtime) {
+  auto trial = trial_of(saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  auto rows = transform_rows(saved, raw, runtime);
+  if (!rows) return std::move(rows.error());
+  auto data = prepare_rows(saved, std::move(raw), runtime);
+  if (!data) return std::move(data.error());
+  if (steps > 0) trial->stop.max_iter = steps;
+  trial->config_json = saved.about.value("config", Json()).dump();
+  auto model = make_model(*trial, *data, runtime);
+  if (!model) return std::move(model.error());
+  auto task = make_task(*trial, *data, **model, runtime);
+  if (!task) return std::move(task.error());
+  SavedModel start = saved;
+  for (kernels::Member& member : start.arrays)
+    if (member.name == "W") member = rows->W;
+  ASSAY_TRY(start_from(start, *task));
+  auto result = fit::fit(*task);
+  if (!result) return std::move(result.error());
+  SavedModel made = save(*trial, "", **model, *data, *result, *runtime.registry);
+  return Continued{std::move(made), std::move(*result)};
+}
+
+}  // namespace assay::experiment
