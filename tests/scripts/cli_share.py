@@ -11,7 +11,7 @@ import sys
 def verbs_of_tool(tool):
     text = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True).stdout
     block = text.split("Subcommands:", 1)[-1]
-    return set(re.findall(r"^  ([a-z]+)\b", block, re.MULTILINE))
+    return set(re.findall(r"^  ([a-z][-a-z]*)\b", block, re.MULTILINE))
 
 
 def options_of_tool(tool, verbs):
@@ -25,7 +25,7 @@ def options_of_tool(tool, verbs):
 
 def verbs_of_page(text):
     section = text.split(".SH VERBS", 1)[1].split(".SH", 1)[0]
-    return set(re.findall(r"^\\fB([a-z]+)\\fR", section, re.MULTILINE))
+    return set(re.findall(r"^\\fB([a-z][-a-z]*)\\fR", section, re.MULTILINE))
 
 
 def options_of(text):
@@ -54,7 +54,7 @@ def main():
     compare("assay.1", verbs_of_page(page), verbs, problems)
     bash_verbs = set(re.search(r'verbs="([^"]*)"', bash).group(1).split())
     compare("assay.bash", bash_verbs, verbs, problems)
-    zsh_verbs = set(re.findall(r"^    '([a-z]+):", zsh, re.MULTILINE))
+    zsh_verbs = set(re.findall(r"^    '([a-z][-a-z]*):", zsh, re.MULTILINE))
     compare("_assay", zsh_verbs, verbs, problems)
     known = options_of_tool(tool, verbs)
     section = page.split(".SH OPTIONS", 1)[1].split(".SH EXIT", 1)[0]
