@@ -116,9 +116,12 @@ std::vector<std::string> penalty_facts(const Descriptor& d) {
   const auto& p = *static_cast<const assay_penalty*>(d.plugin->vtable);
   std::string offers = "value";
   if (p.prox) offers += ", prox";
-  if (p.mu_add) offers += ", multiplicative terms";
+  if (p.project) offers += ", projection of the whole factor";
+  if (p.mu_add || p.whole) offers += ", multiplicative terms";
   if (p.quad_add) offers += ", quadratic form";
-  if (p.grad_add) offers += ", gradient";
+  if (p.bounds) offers += ", bounds per entry";
+  if (p.grad_add || p.whole) offers += ", gradient";
+  if (p.whole) offers += " (of the whole factor)";
   return {"offers: " + offers};
 }
 

@@ -155,6 +155,7 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   if (!trial) return std::move(trial.error());
   auto prepared = prepare_rows(saved, std::move(raw), runtime);
   if (!prepared) return std::move(prepared.error());
+  prepared->new_rows = true;
   const Prepared& data = *prepared;
   auto model = make_model(*trial, data, runtime);
   if (!model) return std::move(model.error());

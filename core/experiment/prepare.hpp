@@ -29,6 +29,7 @@ struct Prepared {
   // held out, what is left of them.
   std::string stream_id;
   std::vector<Learnt> transforms;
+  bool new_rows = false;  // rows of their own for a fitted model: nothing ties them together
 };
 
 // Splits and transforms what a reader or an application gave. Storage is shared with `raw`.

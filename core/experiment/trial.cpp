@@ -61,6 +61,7 @@ Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model)
 }
 
 Expected<std::shared_ptr<plugin::PenaltySet>> make_penalties(const spec::FactorSpec& factor,
+                                                             int side,
                                                              const plugin::Registry& registry) {
   std::vector<std::pair<const plugin::Descriptor*, plugin::Options>> items;
   std::vector<const spec::Use*> uses;
@@ -71,7 +72,35 @@ Expected<std::shared_ptr<plugin::PenaltySet>> make_penalties(const spec::FactorS
     if (!d) return std::move(d.error());
     items.emplace_back(*d, use->options);
   }
-  return plugin::PenaltySet::create(items);
+  auto set = plugin::PenaltySet::create(items, side);
+  if (set) ASSAY_TRY((*set)->check_signs());
+  return set;
+}
+
+// The penalties learn the shape of their factor. New rows are taken one by one: what ties the rows
+// of W together is left out, and said.
+Expected<void> bind_penalties(plugin::PenaltySet& penalties,
+                              int side,
+                              const Prepared& data,
+                              const graph::Model& model,
+                              const Runtime& runtime) {
+  if (side == 0 && data.new_rows) {
+    for (const std::string& id : penalties.relax()) {
+      if (runtime.log)
+        runtime.log(
+            ASSAY_LOG_INFO,
+            fmt::format("`{}` ties the training rows together and is left out for new rows", id));
+    }
+  }
+  assay_factor_facts facts{};
+  facts.struct_size = sizeof facts;
+  facts.side = facts.axis = side;
+  facts.rows = model.factor[side].rows;
+  facts.width = model.factor[side].width;
+  facts.n = data.train->rows;
+  facts.d = data.train->cols;
+  if (model.frozen[side]) facts.flags |= ASSAY_FACTOR_FROZEN;
+  return penalties.bind(facts);
 }
 
 // Row and column as users see them, from 1.
@@ -181,18 +210,20 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
   ASSAY_TRY(check_domain(trial, *model));
   for (int side = 0; side < model->n_factors; ++side) {
     const spec::FactorSpec& factor = factor_spec(trial.model, side);
-    auto penalties = make_penalties(factor, *runtime.registry);
+    auto penalties = make_penalties(factor, side, *runtime.registry);
     if (!penalties) return std::move(penalties.error());
-    model->penalties[side] = std::move(*penalties);
+    model->penalties[side] = *penalties;
     model->factor[side] = graph::Buffer::make(
         model->compute, side == 0 ? data.train->rows : data.train->cols, trial.model.rank[0]);
+    model->frozen[side] = !factor.fixed.empty();
+    if (auto bound = bind_penalties(**penalties, side, data, *model, runtime); !bound)
+      return std::move(bound.error()).at(fmt::format("model.{}", side == 0 ? "W" : "H"));
     if (factor.fixed.empty()) continue;
     if (auto done =
             load_fixed(factor.fixed, side, model->penalties[side]->nonneg(), model->factor[side]);
         !done) {
       return std::move(done.error()).at(fmt::format("model.{}.fixed", side == 0 ? "W" : "H"));
     }
-    model->frozen[side] = true;
   }
   return model;
 }

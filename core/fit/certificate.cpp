@@ -2,12 +2,14 @@
 // The certificate's programs and the projection of gradients.
 #include "core/fit/certificate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/graph/wide.hpp"
 #include "core/plugin/context.hpp"
 #include "core/plugin/instance.hpp"
 
@@ -20,20 +22,17 @@ constexpr double kBorder = 1e-15;
 
 constexpr const char* kSide[] = {"w", "h", "s"};
 
-bool has_split(const plugin::PenaltySet* set) {
-  if (!set) return true;
-  for (const auto& item : set->items()) {
-    const bool can = ASSAY_HAS(item.table, mu_add) && item.table->mu_add;
-    if (item.facts.kind != ASSAY_PENALTY_SET && !can) return false;
-  }
-  return true;
+bool has_split(const plugin::PenaltySet& set) {
+  return std::all_of(set.items().begin(), set.items().end(), [](const auto& item) {
+    return item.set() || (item.forms() & ASSAY_NEEDS_MU_ADD) != 0;
+  });
 }
 
 // The host's halves N and D are non-negative where both factors are.
 bool model_splits(const graph::Model& model) {
   for (int side = 0; side < model.n_factors; ++side) {
     const auto* set = model.penalties[side].get();
-    if (!set || !set->nonneg() || !has_split(set)) return false;
+    if (!set || !set->nonneg() || !has_split(*set)) return false;
   }
   return model.loss->has_mu_split();
 }
@@ -48,57 +47,63 @@ double& cell(const assay_view& v, int64_t i, int64_t j) {
   return static_cast<double*>(v.data)[i * v.stride + j];
 }
 
-// Lower and upper ends of each component, from the penalties' quadratic form; a set without one has
-// no bounds.
+// Lower and upper ends of each entry of a block; none where the set has no such ends.
 struct Bounds {
-  double* lower = nullptr;
-  double* upper = nullptr;
+  assay_view lower{}, upper{};
 };
 
 int32_t find_bounds(const assay_block* b, const assay_view& F, Bounds& out) {
-  const int64_t k = F.cols;
+  const int64_t size = F.rows * F.cols;
   auto* memory =
-      static_cast<double*>(b->ctx->scratch.take(4 * k * static_cast<int64_t>(sizeof(double))));
+      static_cast<double*>(b->ctx->scratch.take(2 * size * static_cast<int64_t>(sizeof(double))));
   if (!memory) return ASSAY_E_MEMORY;
-  out = {memory, memory + k};
-  std::fill_n(out.lower, k, -std::numeric_limits<double>::infinity());
-  std::fill_n(out.upper, k, std::numeric_limits<double>::infinity());
-  std::fill_n(memory + 2 * k, 2 * k, 0.0);
+  std::fill_n(memory, size, -std::numeric_limits<double>::infinity());
+  std::fill_n(memory + size, size, std::numeric_limits<double>::infinity());
+  out.lower = {memory, F.rows, F.cols, F.cols, 0, ASSAY_F64, 0};
+  out.upper = {memory + size, F.rows, F.cols, F.cols, 0, ASSAY_F64, 0};
   const plugin::PenaltySet* set = b->ctx->penalties[b->tag];
-  if (!set) return 0;
-  if (set->nonneg()) std::fill_n(out.lower, k, 0.0);
-  for (const auto& item : set->items()) {
-    if (item.facts.kind != ASSAY_PENALTY_SET) continue;
-    if (!ASSAY_HAS(item.table, quad_add) || !item.table->quad_add) continue;
-    const int32_t status = item.table->quad_add(item.self, b->ctx, &F, memory + 2 * k,
-                                                memory + 3 * k, out.lower, out.upper);
-    if (status < 0) return status;
+  return set ? set->bounds(b->ctx, &F, &out.lower, &out.upper) : ASSAY_OK;
+}
+
+// A set of more than bounds is projected onto by the host, on the whole factor.
+bool by_host(const plugin::PenaltySet* set) { return set && !set->plain_bounds(); }
+
+// G becomes the projected gradient; its square is added to pg.
+int32_t add_projected(const assay_block* b, double border, assay_view& G, double& pg) {
+  const assay_view& F = b->arg[0];
+  if (by_host(b->ctx->penalties[b->tag])) return 0;
+  Bounds bounds;
+  const int32_t status = find_bounds(b, F, bounds);
+  if (status < 0) return status;
+  for (int64_t i = 0; i < F.rows; ++i) {
+    for (int64_t a = 0; a < F.cols; ++a) {
+      const double p = projected(cell(F, i, a), cell(G, i, a), cell(bounds.lower, i, a),
+                                 cell(bounds.upper, i, a), border);
+      pg += p * p;
+    }
   }
   return 0;
 }
 
-// {F, N, D, ADD pg, ADD num, ADD den}
+// {F, N, D, ADD pg, ADD num, ADD den}; N becomes the gradient D - N.
 int32_t add_split(void* border, const assay_block* b) {
-  const assay_view &F = b->arg[0], &N = b->arg[1], &D = b->arg[2];
-  assay_view num = N, den = D;
+  assay_view num = b->arg[1], den = b->arg[2];
   if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
-    const int32_t status = set->mu(b->ctx, &F, &num, &den);
+    const int32_t status = set->mu(b->ctx, &b->arg[0], &num, &den, b->ctx->whole[b->tag]);
     if (status < 0) return status;
   }
-  Bounds bounds;
-  const int32_t status = find_bounds(b, F, bounds);
-  if (status < 0) return status;
   double pg = 0, n2 = 0, d2 = 0;
-  for (int64_t i = 0; i < F.rows; ++i) {
-    for (int64_t a = 0; a < F.cols; ++a) {
-      const double n = cell(N, i, a), d = cell(D, i, a);
-      const double p = projected(cell(F, i, a), d - n, bounds.lower[a], bounds.upper[a],
-                                 *static_cast<const double*>(border));
-      pg += p * p;
+  for (int64_t i = 0; i < num.rows; ++i) {
+    for (int64_t a = 0; a < num.cols; ++a) {
+      double& n = cell(num, i, a);
+      const double d = cell(den, i, a);
       n2 += n * n;
       d2 += d * d;
+      n = d - n;
     }
   }
+  const int32_t status = add_projected(b, *static_cast<const double*>(border), num, pg);
+  if (status < 0) return status;
   cell(b->arg[3], 0, 0) += pg;
   cell(b->arg[4], 0, 0) += n2;
   cell(b->arg[5], 0, 0) += d2;
@@ -107,23 +112,14 @@ int32_t add_split(void* border, const assay_block* b) {
 
 // {F, G, ADD pg}
 int32_t add_gradient(void* border, const assay_block* b) {
-  const assay_view &F = b->arg[0], &G = b->arg[1];
-  assay_view grad = G;
+  assay_view grad = b->arg[1];
   if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
-    const int32_t status = set->grad(b->ctx, &F, &grad);
+    const int32_t status = set->grad(b->ctx, &b->arg[0], &grad, b->ctx->whole[b->tag]);
     if (status < 0) return status;
   }
-  Bounds bounds;
-  const int32_t status = find_bounds(b, F, bounds);
-  if (status < 0) return status;
   double pg = 0;
-  for (int64_t i = 0; i < F.rows; ++i) {
-    for (int64_t a = 0; a < F.cols; ++a) {
-      const double p = projected(cell(F, i, a), cell(G, i, a), bounds.lower[a], bounds.upper[a],
-                                 *static_cast<const double*>(border));
-      pg += p * p;
-    }
-  }
+  const int32_t status = add_projected(b, *static_cast<const double*>(border), grad, pg);
+  if (status < 0) return status;
   cell(b->arg[2], 0, 0) += pg;
   return 0;
 }
@@ -173,11 +169,19 @@ int32_t build_loss(assay_builder* b) {
   return b->status(b);
 }
 
-// The norms of one factor's gradient, reported as projected_w, numerator_w, denominator_w.
-void build_side(assay_builder* b, int32_t side, bool split) {
+// The norms of one factor's gradient, reported as projected_w, numerator_w, denominator_w. The
+// gradient itself, grad_w, outlives the run where the host projects it.
+void build_side(assay_builder* b, int32_t side, bool split, bool keep) {
   const std::string s = kSide[side];
   const assay_buf F = b->factor(b, side);
-  const assay_buf first = assay_local(b, (split ? "num_" + s : "grad_" + s).c_str(), side, 0);
+  const std::string name = "grad_" + s;
+  assay_buffer desc{};
+  desc.struct_size = sizeof desc;
+  desc.flags = keep ? ASSAY_BUFFER_OUTPUT : 0;
+  desc.name = name.c_str();
+  desc.axis = side;
+  desc.role = ASSAY_LOCAL;
+  const assay_buf first = b->buffer(b, &desc);
   const assay_buf pg = sum(b, "projected_" + s);
   if (!split) {
     add_terms(b, ASSAY_GRAD, side, first, ASSAY_NO, ASSAY_NO);
@@ -209,7 +213,7 @@ Expected<double> finite(double loss) {
 int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
   build_loss(b);
   for (int32_t side = 0; side < 2; ++side) {
-    if (!model.frozen[side]) build_side(b, side, split);
+    if (!model.frozen[side]) build_side(b, side, split, by_host(model.penalties[side].get()));
   }
   return b->status(b);
 }
@@ -233,6 +237,22 @@ struct Certificate::Body {
     if (!made) return std::move(made.error());
     plan = std::move(*made);
     return {};
+  }
+
+  // |projected gradient|_F of a factor whose set is more than bounds.
+  Expected<double> projected_norm(size_t side) {
+    auto gradient = full->output(std::string("grad_") + kSide[side]);
+    if (!gradient) return std::move(gradient.error());
+    graph::Wide wide_factor, wide_gradient;
+    const assay_view F = wide_factor.of(model->factor[side]);
+    assay_view G = wide_gradient.of(*gradient);
+    assay_ctx ctx;
+    const int32_t status = model->penalties[side]->project_gradient(&ctx, &F, &G);
+    if (status < 0) return ctx.take_error(status, "penalty");
+    double sum = 0;
+    for (int64_t i = 0; i < G.rows; ++i)
+      for (int64_t a = 0; a < G.cols; ++a) sum += cell(G, i, a) * cell(G, i, a);
+    return std::sqrt(sum);
   }
 };
 
@@ -275,7 +295,12 @@ Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
   for (size_t side = 0; side < 2; ++side) {
     if (body_->model->frozen[side]) continue;
     const std::string s = kSide[side];
-    const double p = std::sqrt(reports["projected_" + s]);
+    double p = std::sqrt(reports["projected_" + s]);
+    if (by_host(body_->model->penalties[side].get())) {
+      auto norm = body_->projected_norm(side);
+      if (!norm) return std::move(norm.error());
+      p = *norm;
+    }
     const double scale =
         body_->split ? std::sqrt(reports["numerator_" + s]) + std::sqrt(reports["denominator_" + s])
                      : start[side];
@@ -290,23 +315,8 @@ Expected<double> penalty_value(const graph::Model& model) {
   double total = 0;
   for (size_t side = 0; side < static_cast<size_t>(model.n_factors); ++side) {
     if (!model.penalties[side] || model.penalties[side]->items().empty()) continue;
-    const graph::Buffer& factor = model.factor[side];
-    assay_view view = {const_cast<double*>(factor.as<double>()),
-                       factor.rows,
-                       factor.width,
-                       factor.ld,
-                       0,
-                       ASSAY_F64,
-                       ASSAY_READ_ONLY};
-    AlignedArray<double> wide;
-    if (factor.dtype != ASSAY_F64) {
-      wide = AlignedArray<double>(factor.rows * factor.width);
-      for (int64_t i = 0; i < factor.rows; ++i) {
-        for (int64_t a = 0; a < factor.width; ++a) wide[i * factor.width + a] = factor.get(i, a);
-      }
-      view.data = wide.data();
-      view.stride = factor.width;
-    }
+    graph::Wide wide;
+    const assay_view view = wide.of(const_cast<graph::Buffer&>(model.factor[side]));
     assay_ctx ctx;
     double value = 0;
     const int32_t status = model.penalties[side]->value(&ctx, &view, &value);

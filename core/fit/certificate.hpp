@@ -9,7 +9,8 @@
 //
 // The residual is the largest over factors of |P|_F / (|N|_F + |D|_F), or of |P|_F / |P at the
 // start|_F for a loss without a split. A gradient is projected by dropping what points out of the
-// feasible set at its border.
+// feasible set at its border; for a set of more than bounds per entry, along its normal cone (its
+// own `kkt`), or as |F - P(F - sG)| / s for a short step s.
 #pragma once
 
 #include <array>

@@ -17,6 +17,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/fit/feasible.hpp"
+
 namespace assay::fit {
 namespace {
 
@@ -74,6 +76,7 @@ class Loop {
       if (!init) return std::move(init.error());
       ASSAY_TRY(run_once(**init, ASSAY_INIT));
     }
+    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(make_feasible(model_));
     auto solver = Method::create(task_.solver, model_, -1, options_.log);
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);

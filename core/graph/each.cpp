@@ -102,6 +102,7 @@ int32_t run_each(const EachCall& call) {
   Worker& worker = *call.worker;
   worker.copies.reset();
   worker.ctx.scratch.reset();
+  worker.ctx.first = call.op->axis == ASSAY_ONE ? 0 : call.first;
   assay_view views[64];
   Copied copied[64];
   int n_copied = 0;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/graph/coupled.hpp"
 #include "core/graph/ops.hpp"
 
 namespace assay::graph {
@@ -163,6 +164,12 @@ class Lowering {
       for (const Op& before : stage.ops)
         for (const int m : made(before))
           if (m == b) return false;
+    // A factor with a set of the whole is projected between sweeps.
+    for (const int b : touched(op))
+      if (Coupled::projected(model_, buffer(b).decl))
+        for (const Op& before : stage.ops)
+          for (const int m : made(before))
+            if (m == b) return false;
     return true;
   }
 

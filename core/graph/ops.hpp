@@ -150,7 +150,7 @@ Expected<Layout> make_layout(const Program::Body& program,
                              const PlanOptions& options);
 
 // Lets the first sweep ride at the end of the last, for a program that is run again and again.
-void rotate(Layout& layout);
+void rotate(Layout& layout, const Model& model);
 
 // Sizes the sweeps: tile rows, lanes, estimates.
 void size_stages(Layout& layout,

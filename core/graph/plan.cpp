@@ -43,11 +43,19 @@ void Engine::start_stage(int stage) {
   if (stage == layout.rotated && !frame.prime && frame.measure)
     for (size_t i = 0; i < layout.entering.size(); ++i)
       entering[i] = *static_cast<const double*>(whole(frame, layout.entering[i].first).data);
+  assay_ctx& ctx = workers.front()->ctx;
+  const int32_t status = coupled.start(stage, ctx);
+  if (status < 0) return fail(stage, 0, ctx.take_error(status, program->body().who));
   lanes->start(layout.stages[static_cast<size_t>(stage)]);
 }
 
 void Engine::finish_stage(int s) {
-  if (failed || !active(s)) return;
+  if (!active(s)) return;
+  // Also after a failure: the blocks that were committed belong to a feasible factor.
+  assay_ctx& ctx = workers.front()->ctx;
+  const int32_t status = coupled.finish(s, ctx);
+  if (failed) return;
+  if (status < 0) return fail(s, 0, ctx.take_error(status, program->body().who));
   const Stage& stage = layout.stages[static_cast<size_t>(s)];
   for (const StatRange& r : stage.ranges) {
     if (r.role != ASSAY_SUM) continue;
@@ -103,7 +111,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     auto layout = make_layout(e.program->body(), model, options);
     if (!layout) return layout.error();
     e.layout = std::move(*layout);
-    if (options.repeated && options.force.fuse) rotate(e.layout);
+    if (options.repeated && options.force.fuse) rotate(e.layout, model);
     e.entering.assign(e.layout.entering.size(), 0.0);
     e.timing = options.timing;
     e.spread = options.force.run == Force::Run::kGraph;
@@ -155,6 +163,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     }
     for (Stage& s : e.layout.stages) s.root = AlignedArray<double>(std::max<int64_t>(s.partial, 8));
     e.lanes = make_lanes(e.frame);
+    e.coupled.plan(e.layout, model);
     const int threads = options.arena ? options.arena->threads() : 1;
     const auto parallel = [&](int first, int last) {
       if (!options.arena || options.force.ranks > 1) return false;
@@ -170,6 +179,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
       w->ctx.loss = model.loss.get();
       w->ctx.cancel = options.cancel;
       w->ctx.log = options.log;
+      e.coupled.attach(w->ctx);
       e.lanes->size(*w);
       e.workers.push_back(std::move(w));
     }

@@ -5,6 +5,7 @@
 // the sweep for H's Gram matrix. The plan runs the riding ops alone before its first step.
 #include <algorithm>
 
+#include "core/graph/coupled.hpp"
 #include "core/graph/ops.hpp"
 
 namespace assay::graph {
@@ -33,7 +34,7 @@ bool meet(const std::vector<int>& a, const std::vector<int>& b) {
 
 }  // namespace
 
-void rotate(Layout& layout) {
+void rotate(Layout& layout, const Model& model) {
   if (layout.stages.size() < 2 || layout.control.size() != 1 ||
       layout.control.front().kind != Control::Kind::kRun)
     return;
@@ -47,8 +48,10 @@ void rotate(Layout& layout) {
       return;  // a plugin's own line may have state of its own: leave it where it was written
     std::vector<int> reads;
     read_by(op, reads);
-    for (const int b : reads)
-      if (layout.buffers[static_cast<size_t>(b)].decl.axis != first.axis) first_whole.push_back(b);
+    for (const int b : reads) {
+      const BufferDecl& d = layout.buffers[static_cast<size_t>(b)].decl;
+      if (d.axis != first.axis || Coupled::projected(model, d)) first_whole.push_back(b);
+    }
   }
   for (const Op& op : last.ops) {
     made_by(op, last_made);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/graph/coupled.hpp"
 #include "core/graph/tile.hpp"
 
 namespace assay::graph {
@@ -26,6 +27,7 @@ struct Engine {
   Layout layout;
   Frame frame;
   std::unique_ptr<Lanes> lanes;
+  Coupled coupled;
   std::vector<std::unique_ptr<Worker>> workers;
   bool timing = false;
   bool spread = false;  // every lane is a node of its own, however short

@@ -40,7 +40,7 @@ int parts(int32_t kind) {
   }
 }
 
-Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& options) {
+Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& options, int32_t side) {
   if (d.kind != "penalty")
     return Error(ASSAY_E_COMBINATION, "E0207",
                  fmt::format("`{}` is a {}, not a penalty", d.id, d.kind));
@@ -56,10 +56,11 @@ Expected<PenaltySet::Item> create_item(const Descriptor& d, const Options& optio
   });
   if (status < 0) return ctx.take_error(status, d.id);
   item.facts.struct_size = sizeof(assay_penalty_facts);
+  item.facts.side = side;
   status = guarded(&ctx, d.id, [&] { return item.table->describe(item.self, &item.facts); });
   const bool whole = item.facts.scope >= ASSAY_SCOPE_COLUMN;
-  const bool callable = !whole || (item.set() ? item.table->project != nullptr
-                                              : item.table->whole != nullptr);
+  const bool callable =
+      !whole || (item.set() ? item.table->project != nullptr : item.table->whole != nullptr);
   if (status >= 0 && callable) return item;
   if (!callable)
     status = ctx.failed ? status
@@ -78,10 +79,11 @@ PenaltySet::~PenaltySet() {
 }
 
 Expected<std::shared_ptr<PenaltySet>> PenaltySet::create(
-    const std::vector<std::pair<const Descriptor*, Options>>& items) {
+    const std::vector<std::pair<const Descriptor*, Options>>& items,
+    int32_t side) {
   auto set = std::make_shared<PenaltySet>();
   for (const auto& [d, options] : items) {
-    auto item = create_item(*d, options);
+    auto item = create_item(*d, options, side);
     if (!item) return std::move(item.error());
     set->items_.push_back(std::move(*item));
     const Item& added = set->items_.back();
@@ -101,6 +103,25 @@ Expected<std::shared_ptr<PenaltySet>> PenaltySet::create(
   std::stable_sort(set->items_.begin(), set->items_.end(),
                    [](const Item& a, const Item& b) { return a.facts.kind < b.facts.kind; });
   return set;
+}
+
+uint32_t PenaltySet::Item::forms() const {
+  const assay_penalty& t = *table;
+  if (facts.scope >= ASSAY_SCOPE_COLUMN) {
+    if (set()) return ASSAY_NEEDS_PROX;
+    const uint32_t slopes = ASSAY_NEEDS_MU_ADD | ASSAY_NEEDS_GRAD_ADD;
+    const bool above = !(facts.flags & ASSAY_PENALTY_NO_MAJORISER);
+    return slopes | (above ? ASSAY_NEEDS_PROX | ASSAY_NEEDS_QUAD_ROWS : 0u);
+  }
+  uint32_t out = 0;
+  if (t.mu_add) out |= ASSAY_NEEDS_MU_ADD;
+  if (t.quad_add) out |= ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS;
+  if (set() && t.bounds) out |= ASSAY_NEEDS_QUAD_ROWS;
+  if (t.prox) out |= ASSAY_NEEDS_PROX;
+  if (t.grad_add) out |= ASSAY_NEEDS_GRAD_ADD;
+  const bool interval = set() && facts.scope == ASSAY_SCOPE_ELEMENT && t.prox;
+  if (interval && (facts.flags & ASSAY_PENALTY_NONNEG)) out |= ASSAY_NEEDS_CLIP;
+  return out;
 }
 
 Expected<void> PenaltySet::check_signs() const {
@@ -138,9 +159,8 @@ std::vector<std::string> PenaltySet::relax() {
 }
 
 bool PenaltySet::nonneg() const {
-  return std::any_of(items_.begin(), items_.end(), [](const Item& i) {
-    return i.set() && i.facts.flags & ASSAY_PENALTY_NONNEG;
-  });
+  return std::any_of(items_.begin(), items_.end(),
+                     [](const Item& i) { return i.set() && i.facts.flags & ASSAY_PENALTY_NONNEG; });
 }
 
 bool PenaltySet::sees_whole() const {

@@ -41,9 +41,11 @@ class PenaltySet {
     bool relaxed = false;  // ties rows together that are not there: only its sign is kept
     bool set() const { return facts.kind == ASSAY_PENALTY_SET; }
     bool whole() const { return facts.scope >= ASSAY_SCOPE_COLUMN && !relaxed; }
+    // ASSAY_NEEDS_... that this penalty meets.
+    uint32_t forms() const;
     bool has(int32_t part) const {
-      return facts.kind == part || (facts.kind == ASSAY_PENALTY_QUADRATIC_L1 && !set() &&
-                                    part != ASSAY_PENALTY_SET);
+      return facts.kind == part ||
+             (facts.kind == ASSAY_PENALTY_QUADRATIC_L1 && !set() && part != ASSAY_PENALTY_SET);
     }
   };
   PenaltySet() = default;
@@ -52,7 +54,8 @@ class PenaltySet {
   PenaltySet& operator=(const PenaltySet&) = delete;
   // Refuses what does not compose (two of one kind), with the reason.
   static Expected<std::shared_ptr<PenaltySet>> create(
-      const std::vector<std::pair<const Descriptor*, Options>>& items);
+      const std::vector<std::pair<const Descriptor*, Options>>& items,
+      int32_t side = -1);
   // Refuses a penalty that is bounded below on f >= 0 only without a set within f >= 0.
   Expected<void> check_signs() const;
   // Tells every penalty which factor it acts on.
@@ -88,10 +91,7 @@ class PenaltySet {
                     assay_view* lower,
                     assay_view* upper,
                     const WholeTerms* whole = nullptr) const;
-  int32_t prox(assay_ctx* ctx,
-               assay_view* F,
-               double step,
-               const WholeTerms* whole = nullptr) const;
+  int32_t prox(assay_ctx* ctx, assay_view* F, double step, const WholeTerms* whole = nullptr) const;
   int32_t prox_rows(assay_ctx* ctx,
                     assay_view* F,
                     const double* steps,

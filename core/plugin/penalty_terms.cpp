@@ -27,15 +27,16 @@ int32_t lacks(assay_ctx* ctx, const PenaltySet::Item& item, const char* what) {
 }
 
 double& cell(const assay_view& v, int64_t i, int64_t a) {
-  return static_cast<double*>(v.data)[v.flags & ASSAY_BY_COMPONENT ? a * v.stride + i
-                                                                   : i * v.stride + a];
+  return static_cast<double*>(
+      v.data)[v.flags & ASSAY_BY_COMPONENT ? a * v.stride + i : i * v.stride + a];
 }
 int64_t width(const assay_view& v) { return v.flags & ASSAY_BY_COMPONENT ? v.rows : v.cols; }
 int64_t rows(const assay_view& v) { return v.flags & ASSAY_BY_COMPONENT ? v.cols : v.rows; }
 
 // Diagonal, linear term and bounds of quad_add, empty: four runs of k numbers, or null.
 double* empty_form(assay_ctx* ctx, int64_t k) {
-  auto* form = static_cast<double*>(ctx->scratch.take(4 * k * static_cast<int64_t>(sizeof(double))));
+  auto* form =
+      static_cast<double*>(ctx->scratch.take(4 * k * static_cast<int64_t>(sizeof(double))));
   if (!form) return nullptr;
   std::fill_n(form, 2 * k, 0.0);
   std::fill_n(form + 2 * k, k, -kInfinity);
@@ -174,8 +175,30 @@ int32_t PenaltySet::bounds(assay_ctx* ctx,
     }
   }
   if (!asked || !item->table->bounds) return ASSAY_OK;
-  return guarded(ctx, item->id,
-                 [&] { return item->table->bounds(item->self, ctx, F, lower, upper); });
+  if (!(F->flags & ASSAY_BY_COMPONENT)) {
+    return guarded(ctx, item->id,
+                   [&] { return item->table->bounds(item->self, ctx, lower, upper); });
+  }
+  auto* turned =
+      static_cast<double*>(ctx->scratch.take(2 * n * k * static_cast<int64_t>(sizeof(double))));
+  if (!turned) return ASSAY_E_MEMORY;
+  assay_view low = {turned, n, k, k, 0, ASSAY_F64, 0}, high = low;
+  high.data = turned + n * k;
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t a = 0; a < k; ++a) {
+      cell(low, i, a) = cell(*lower, i, a);
+      cell(high, i, a) = cell(*upper, i, a);
+    }
+  }
+  const int32_t status =
+      guarded(ctx, item->id, [&] { return item->table->bounds(item->self, ctx, &low, &high); });
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t a = 0; a < k; ++a) {
+      cell(*lower, i, a) = cell(low, i, a);
+      cell(*upper, i, a) = cell(high, i, a);
+    }
+  }
+  return status;
 }
 
 // Soft threshold and shrinkage, or the same as linear and quadratic terms where f >= 0.
@@ -211,8 +234,8 @@ int32_t PenaltySet::thresholds(assay_ctx* ctx, assay_view* F, Steps steps) const
           assay_view row = *F;
           row.data = &cell(*F, i, 0);
           row.rows = 1;
-          status =
-              guarded(ctx, item.id, [&] { return item.table->prox(item.self, ctx, &row, steps[i]); });
+          status = guarded(ctx, item.id,
+                           [&] { return item.table->prox(item.self, ctx, &row, steps[i]); });
         }
       }
       if (status < 0) return status;
@@ -232,8 +255,8 @@ int32_t PenaltySet::prox_items(assay_ctx* ctx,
   if (seen && seen->facts.flags & ASSAY_PENALTY_NO_MAJORISER) return lacks(ctx, *seen, "prox");
   if (seen) {
     const int32_t status = with_whole(ctx, *seen, *F, whole, [&](int64_t i, int64_t a, int64_t at) {
-      cell(*F, i, a) -= steps[i] * (whole->slope(at) -
-                                    whole->curvature * whole->at[static_cast<size_t>(at)]);
+      cell(*F, i, a) -=
+          steps[i] * (whole->slope(at) - whole->curvature * whole->at[static_cast<size_t>(at)]);
     });
     if (status < 0) return status;
   }

@@ -31,26 +31,36 @@ std::string loss_needs(const assay_solver& solver) {
   return (needs & ASSAY_NEEDS_CURVATURE) != 0 ? "needs a loss with a curvature" : "";
 }
 
-bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty) {
+bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty) {
   if (solver.needs_penalty == 0) return true;
   if (solver.implies && penalty.id == solver.implies) return true;
-  const assay_penalty& p = *static_cast<const assay_penalty*>(penalty.plugin->vtable);
-  uint32_t offers = 0;
-  if (p.mu_add) offers |= ASSAY_NEEDS_MU_ADD;
-  if (p.quad_add) offers |= ASSAY_NEEDS_QUAD;
-  if (p.prox) offers |= ASSAY_NEEDS_PROX;
-  if (p.grad_add) offers |= ASSAY_NEEDS_GRAD_ADD;
-  return (offers & solver.needs_penalty) != 0;
+  return (penalty.forms() & solver.needs_penalty) != 0;
+}
+
+bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty) {
+  plugin::Options options;
+  for (const assay_option* o = penalty.plugin->options; o && o->name; ++o) {
+    if (!(o->flags & ASSAY_OPT_REQUIRED)) continue;
+    plugin::OptionValue& v = options.values[o->name];
+    v.type = o->type;
+    v.number = o->def;
+    v.text = "any";  // files are read once the data are known, not here
+    v.has_text = v.given = true;
+  }
+  const auto set = plugin::PenaltySet::create({{&penalty, options}});
+  return set && takes_penalty(solver, (*set)->items().front());
 }
 
 std::string penalty_needs(const assay_solver& solver) {
   if (solver.needs_penalty == 0) return "";
   std::vector<std::string> forms;
   if ((solver.needs_penalty & ASSAY_NEEDS_MU_ADD) != 0) forms.emplace_back("multiplicative terms");
-  if ((solver.needs_penalty & ASSAY_NEEDS_QUAD) != 0)
+  if ((solver.needs_penalty & (ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS)) != 0)
     forms.emplace_back("a quadratic form per component");
   if ((solver.needs_penalty & ASSAY_NEEDS_PROX) != 0) forms.emplace_back("a prox");
   if ((solver.needs_penalty & ASSAY_NEEDS_GRAD_ADD) != 0) forms.emplace_back("a gradient");
+  if ((solver.needs_penalty & ASSAY_NEEDS_CLIP) != 0)
+    forms.emplace_back("bounds within f >= 0 for single entries");
   std::string out;
   for (size_t i = 0; i < forms.size(); ++i) out += (i == 0 ? "" : " or ") + forms[i];
   return "needs penalties with " + out;

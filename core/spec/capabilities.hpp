@@ -13,6 +13,8 @@ namespace assay::spec {
 // either.
 bool takes_loss(const assay_solver& solver, const plugin::Loss& loss);
 // One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
+bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty);
+// Whether it takes the penalty as its defaults make it.
 bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty);
 
 // "needs a squared loss", "needs penalties with a prox or a gradient"; "" when anything will do.

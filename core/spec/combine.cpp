@@ -77,12 +77,36 @@ class Combination {
     for (const Use& use : spec.penalties) penalty(use, name, false, items);
     if (spec.constraint) penalty(*spec.constraint, name, true, items);
     if (items.empty()) return;
-    const auto set = plugin::PenaltySet::create(items);
-    if (set) return;
-    Error error = set.error();
-    error.code = "E0208";
-    error.help = {"keep one of each kind"};
-    report(error, spec.penalties.empty() ? path + ".constraint" : path + ".penalties");
+    const auto set = plugin::PenaltySet::create(items, name == "H");
+    const std::string where = spec.penalties.empty() ? path + ".constraint" : path + ".penalties";
+    if (!set) {
+      Error error = set.error();
+      error.code = "E0208";
+      error.help = {"keep one of each kind"};
+      report(error, where);
+      return;
+    }
+    if (const auto signs = (*set)->check_signs(); !signs) report(signs.error(), where);
+    signed_l1(**set, name, where);
+  }
+
+  // |f| has a multiplicative and a quadratic form on f >= 0 only.
+  void signed_l1(const plugin::PenaltySet& set,
+                 const std::string& factor,
+                 const std::string& path) {
+    const uint32_t needs = solver_of(solver_).needs_penalty;
+    if (set.nonneg() || needs == 0 || (needs & (ASSAY_NEEDS_PROX | ASSAY_NEEDS_GRAD_ADD)) != 0)
+      return;
+    for (const auto& item : set.items()) {
+      if (item.set() || !item.has(ASSAY_PENALTY_L1)) continue;
+      refuse(Diagnostic("E0205", fmt::format("solver `{}` takes the penalty `{}` on a non-negative "
+                                             "factor only, and {} may be negative",
+                                             solver_.id, item.id, factor))
+                 .with_help(fmt::format("`model.{}.constraint: nonneg`, or a solver that works "
+                                        "with a prox",
+                                        factor)),
+             use_mark(root_, path), "chosen here", penalty_needs(solver_of(solver_)));
+    }
   }
 
   void penalty(const Use& use,
@@ -90,7 +114,7 @@ class Combination {
                bool constraint,
                std::vector<std::pair<const Descriptor*, plugin::Options>>& items) {
     const Descriptor& d = *context_.registry.find("penalty", use.id);
-    const auto alone = plugin::PenaltySet::create({{&d, use.options}});
+    const auto alone = plugin::PenaltySet::create({{&d, use.options}}, factor == "H");
     if (!alone) {
       report(alone.error(), use.key);
       return;
@@ -108,13 +132,15 @@ class Combination {
       return;
     }
     items.emplace_back(&d, use.options);
-    if (takes_penalty(solver_of(solver_), d)) return;
+    const auto& item = (*alone)->items().front();
+    if (takes_penalty(solver_of(solver_), item)) return;
     const char* word = constraint ? "constraint" : "penalty";
-    refuse(Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,
-                                           word, use.id, factor))
-               .with_help(solvers_that(context_.registry, fmt::format("`{}`", use.id),
-                                       [&](const assay_solver& s) { return takes_penalty(s, d); })),
-           use_mark(root_, use.key), "chosen here", penalty_needs(solver_of(solver_)));
+    refuse(
+        Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,
+                                        word, use.id, factor))
+            .with_help(solvers_that(context_.registry, fmt::format("`{}`", use.id),
+                                    [&](const assay_solver& s) { return takes_penalty(s, item); })),
+        use_mark(root_, use.key), "chosen here", penalty_needs(solver_of(solver_)));
   }
 
   void data() {

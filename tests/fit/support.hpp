@@ -141,8 +141,12 @@ struct Fixture {
   std::unique_ptr<graph::Model> model;
   fit::Task task;
 
-  Fixture(std::shared_ptr<const data::Data> x, const spec::Trial& t, int threads = 2) : trial(t) {
-    auto made = experiment::Runtime::create(registry(), threads, "auto", "auto");
+  Fixture(std::shared_ptr<const data::Data> x,
+          const spec::Trial& t,
+          int threads = 2,
+          std::shared_ptr<plugin::Registry> plugins = registry())
+      : trial(t) {
+    auto made = experiment::Runtime::create(std::move(plugins), threads, "auto", "auto");
     REQUIRE(made.ok());
     runtime = std::move(*made);
     auto prepared = experiment::prepare(trial, std::move(x), runtime);

@@ -247,10 +247,13 @@ enum { ASSAY_X = -2, ASSAY_NO = -1 };
 enum {
   ASSAY_SQUARE = 1,
   ASSAY_PATTERN = 2
-};                                /* times: entries of X squared; 1 for each observed entry */
+};                                  /* times: entries of X squared; 1 for each observed entry */
 enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
 enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
-enum { ASSAY_NATURAL, ASSAY_SHUFFLED }; /* batches: runs of rows in order, or in an order drawn anew every epoch */
+enum {
+  ASSAY_NATURAL,
+  ASSAY_SHUFFLED
+}; /* batches: runs of rows in order, or in an order drawn anew every epoch */
 enum {
   ASSAY_TERMS_SQUARED = 1,    /* terms: the squared loss instead of the model's */
   ASSAY_TERMS_LOG_DENSITY = 2 /* terms, VALUE only: the loss's log_density instead of its value */
@@ -269,7 +272,8 @@ typedef struct assay_block {
   int32_t axis, tag, part0, part1, n_args, reserved;
   const assay_view *arg;
   assay_ctx *ctx;
-  int64_t step, turn; /* steps of the run before this one; turns of the innermost loop before this one */
+  int64_t step,
+      turn; /* steps of the run before this one; turns of the innermost loop before this one */
 } assay_block;
 
 /* [worker]; a pure function of its arguments; non-zero: nothing of this block is committed and the run stops. */
@@ -303,7 +307,8 @@ typedef struct assay_terms {
   assay_buf left, right; /* on ROWS and on COLS: M = left right' */
   assay_buf out0,
       out1; /* on axis: MU num, den; GRAD gradient, ASSAY_NO; NEWTON gradient, curvature; VALUE ASSAY_NO twice */
-  assay_buf value; /* ONE 1 x 1 SUM: the loss at M; a LOCAL of width 1 on axis: of each row (column); or ASSAY_NO */
+  assay_buf
+      value; /* ONE 1 x 1 SUM: the loss at M; a LOCAL of width 1 on axis: of each row (column); or ASSAY_NO */
   int32_t reserved;
 } assay_terms;
 
@@ -408,9 +413,9 @@ typedef struct assay_loss_facts {
   int32_t tag, zero_term;
   double tag_parameter;
   double zero_a;
-  double den_is;          /* MU denominator when it is a constant, else NaN */
-  double mu_exponent;     /* the exponent that keeps (num / den)^e monotone; 1 when unknown */
-  double curvature_bound; /* upper bound of the second derivative, or infinity */
+  double den_is;           /* MU denominator when it is a constant, else NaN */
+  double mu_exponent;      /* the exponent that keeps (num / den)^e monotone; 1 when unknown */
+  double curvature_bound;  /* upper bound of the second derivative, or infinity */
   int32_t noise, reserved; /* ASSAY_NOISE_... */
 } assay_loss_facts;
 
@@ -449,18 +454,13 @@ typedef struct assay_loss {
 
 enum { ASSAY_SCOPE_ELEMENT, ASSAY_SCOPE_ROW, ASSAY_SCOPE_COLUMN, ASSAY_SCOPE_MATRIX };
 /* Order of composition: quadratic, then l1, then one set. QUADRATIC_L1 stands for both of the first two. */
-enum {
-  ASSAY_PENALTY_QUADRATIC,
-  ASSAY_PENALTY_L1,
-  ASSAY_PENALTY_SET,
-  ASSAY_PENALTY_QUADRATIC_L1
-};
+enum { ASSAY_PENALTY_QUADRATIC, ASSAY_PENALTY_L1, ASSAY_PENALTY_SET, ASSAY_PENALTY_QUADRATIC_L1 };
 enum {
   ASSAY_PENALTY_NONNEG = 1, /* a set: feasible factors are >= 0 */
   ASSAY_PENALTY_CONVEX = 2,
-  ASSAY_PENALTY_NEEDS_NONNEG = 4,  /* bounded below on f >= 0 only: the factor needs such a set */
-  ASSAY_PENALTY_NO_MAJORISER = 8,  /* whole() gives no curvature: no quadratic lies above */
-  ASSAY_PENALTY_BY_PLACE = 16      /* depends on which row an entry is in */
+  ASSAY_PENALTY_NEEDS_NONNEG = 4, /* bounded below on f >= 0 only: the factor needs such a set */
+  ASSAY_PENALTY_NO_MAJORISER = 8, /* whole() gives no curvature: no quadratic lies above */
+  ASSAY_PENALTY_BY_PLACE = 16     /* depends on which row an entry is in */
 };
 typedef struct assay_penalty_facts {
   uint32_t struct_size, flags;
@@ -468,6 +468,8 @@ typedef struct assay_penalty_facts {
   /* Highest power of f in the den half of mu_add or whole: 3 for a quartic. Read by multiplicative updates to choose an
      exponent that keeps descent; 0: the loss's own exponent. */
   double mu_power;
+  int32_t side,
+      reserved; /* in: the factor (0 W, 1 H, 2 S; -1 not known), for options that name its rows or columns */
 } assay_penalty_facts;
 
 /* What a penalty learns about its factor once the data are known. */
@@ -509,9 +511,8 @@ typedef struct assay_penalty {
   /* COLUMN, MATRIX, a set: the nearest feasible point in place of the whole factor. The host calls it after a sweep that
      wrote the factor, before anything reads it. */
   int32_t (*project)(void *self, assay_ctx *ctx, assay_view *F);
-  /* Optional, ELEMENT sets whose bounds differ between rows: tightens lower and upper, blocks of F's shape and layout. */
-  int32_t (*bounds)(void *self, assay_ctx *ctx, const assay_view *F, assay_view *lower,
-                    assay_view *upper);
+  /* Optional, ELEMENT sets whose bounds differ between rows: tightens lower and upper, row by row. */
+  int32_t (*bounds)(void *self, assay_ctx *ctx, assay_view *lower, assay_view *upper);
   /* Optional, a set: G is the gradient at F; replaces it by the projected gradient, 0 where F is stationary: G minus its
      part along the set's normal cone. Views as project (prox) takes them. Without it the host takes a short projected
      step. */
@@ -525,7 +526,8 @@ enum {
   /* A set ties the rows of the factor together; the host projects onto it after the sweep that wrote it. A step must then
      be one for all rows. */
   ASSAY_FACTOR_COUPLED = 4,
-  ASSAY_FACTOR_SET = 8 /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
+  ASSAY_FACTOR_SET =
+      8 /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
 };
 typedef struct assay_problem {
   uint32_t struct_size, flags;
@@ -542,9 +544,9 @@ typedef struct assay_problem {
   const assay_loss_facts *loss; /* the model's loss */
   const assay_options *options;
   int64_t true_rank; /* of data that were made from known factors, else 0 */
-  const double *
-      true_factor[2]; /* metrics: those factors, n x true_rank and d x true_rank, or NULL */
-  double mu_power[3]; /* largest mu_power of each factor's penalties */
+  const double
+      *true_factor[2]; /* metrics: those factors, n x true_rank and d x true_rank, or NULL */
+  double mu_power[3];  /* largest mu_power of each factor's penalties */
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -562,7 +564,7 @@ enum {
   ASSAY_NEEDS_GRAD_ADD = 8,
   ASSAY_NEEDS_QUAD_ROWS = 16, /* calls quad_rows, so also takes what differs between rows */
   ASSAY_NEEDS_CLIP = 32 /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
-}; /* of penalties: any one of these */
+};                      /* of penalties: any one of these */
 enum {
   ASSAY_TAKES_SPARSE = 1,
   ASSAY_TAKES_MASK = 2,
@@ -813,7 +815,7 @@ ASSAY_SIZE_(assay_grid, 56);
 ASSAY_SIZE_(assay_builder, 120);
 ASSAY_SIZE_(assay_loss_facts, 96);
 ASSAY_SIZE_(assay_loss, 104);
-ASSAY_SIZE_(assay_penalty_facts, 24);
+ASSAY_SIZE_(assay_penalty_facts, 32);
 ASSAY_SIZE_(assay_factor_facts, 48);
 ASSAY_SIZE_(assay_penalty, 112);
 ASSAY_SIZE_(assay_problem, 192);

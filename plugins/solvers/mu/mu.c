@@ -13,7 +13,8 @@ typedef struct {
   const assay_host* host;
   const assay_math* math;
   const assay_penalty_calls* penalties;
-  double exponent, floor; /* of the ratio; smallest value of an entry */
+  double exponent[2], floor; /* of the ratio, per factor; smallest value of an entry */
+  int clip[2];               /* the factor's set is more than f >= 0 */
 } mu;
 
 /* 0 / 0 is 0: an entry that nothing speaks for goes to the floor. */
@@ -43,13 +44,24 @@ static int32_t update(const mu* s, const assay_block* b, int32_t side) {
     double* f = (double*)F->data + i * F->stride;
     double* r = (double*)N.data + i * N.stride;
     divide(length, r, (const double*)D.data + i * D.stride);
-    if (s->exponent != 1.0) s->math->pow(length, r, s->exponent, r);
+    if (s->exponent[side] != 1.0) s->math->pow(length, r, s->exponent[side], r);
     scale(length, r, s->floor, f);
   }
-  return ASSAY_OK;
+  if (!s->clip[side]) return ASSAY_OK;
+  assay_view clipped = *F; /* the majoriser is a sum over entries: its least value in an interval */
+  return s->penalties->prox(b->ctx, side, &clipped, 0);
 }
 static int32_t update_w(void* self, const assay_block* b) { return update(self, b, 0); }
 static int32_t update_h(void* self, const assay_block* b) { return update(self, b, 1); }
+
+/* A penalty whose halves grow like f^power bends the majoriser more than the loss does: with
+   derivative D r^p - N r^-q of the loss, e = 1 / (p + q), the ratio overshoots unless e = 1 /
+   (power + q). */
+static double exponent_with(const assay_loss_facts* loss, double power) {
+  if (power <= 0) return loss->mu_exponent;
+  const double bend = loss->tag == ASSAY_TAG_SQUARED ? 1 : 0; /* p, at least */
+  return 1 / (1 / loss->mu_exponent + (power > bend ? power - bend : 0));
+}
 
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
   mu* s = host->alloc(sizeof *s);
@@ -57,7 +69,10 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->host = host;
   s->math = host->service("assay.math/1");
   s->penalties = host->service("assay.penalty/1");
-  s->exponent = p->loss->mu_exponent;
+  for (int32_t side = 0; side < 2; side++) {
+    s->exponent[side] = exponent_with(p->loss, p->mu_power[side]);
+    s->clip[side] = (p->factor_flags[side] & ASSAY_FACTOR_SET) != 0;
+  }
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
   s->floor = host->option_number(p->options, "floor") * sqrt(mean / (double)p->k[0]);
   *self = s;
@@ -91,7 +106,7 @@ static const assay_solver vtable = {
     sizeof vtable,
     0,
     ASSAY_NEEDS_MU_SPLIT,
-    ASSAY_NEEDS_MU_ADD,
+    ASSAY_NEEDS_MU_ADD | ASSAY_NEEDS_CLIP,
     ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
     0,
     "nonneg",

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws of whole fits for every solver and every penalty or constraint it takes, on either factor:
+// each iterate is feasible, the objective falls, bits do not depend on threads, a fit resumed is
+// the fit, and new rows are fitted.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "core/experiment/new_rows.hpp"
+#include "core/spec/capabilities.hpp"
+#include "tests/fit/support.hpp"
+
+using namespace assay;
+using namespace assay::test;
+
+namespace {
+
+constexpr int64_t kN = 26, kD = 15, kK = 3;
+
+std::shared_ptr<plugin::Registry> solvers() {
+  static const auto r = [] {
+    plugin::SearchOptions o;
+    if (const char* folder = std::getenv("ASSAY_TEST_MODULES")) o.plugin_dirs.emplace_back(folder);
+    return *plugin::Registry::open(o);
+  }();
+  return r;
+}
+
+std::string example_file(const std::string& id, int side) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("assay-fit-" + id + (side ? "-h.csv" : "-w.csv"));
+  std::ofstream out(path);
+  if (id == "fixed") {
+    const int64_t rows = side ? kK : kN, cols = side ? kD : kK;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j)
+        out << ((i + j) % 4 == 0 ? "0.125" : "nan") << (j + 1 == cols ? "\n" : ",");
+  } else {
+    for (int64_t i = 0; i + 1 < (side ? kD : kN); ++i) out << i << "," << i + 1 << ",1\n";
+    out << "0,5,2\n";
+  }
+  return path.string();
+}
+
+spec::Use penalty(const std::string& id, int side, const std::string& word = "") {
+  const plugin::Descriptor* d = solvers()->find("penalty", id);
+  REQUIRE(d != nullptr);
+  plugin::Options given;
+  for (const assay_option* o = d->plugin->options; o && o->name; ++o) {
+    plugin::OptionValue v;
+    v.type = o->type;
+    if (o->type == ASSAY_OPT_PATH) v.text = example_file(id, side);
+    const bool named = o->type == ASSAY_OPT_ENUM && !word.empty();
+    for (const char* const* w = o->values; named && w && *w; ++w)
+      if (word == *w) v.text = word;
+    v.has_text = v.given = !v.text.empty();
+    if (v.given) given.values[o->name] = v;
+  }
+  auto options = plugin::Options::complete(d->plugin->options, given, id);
+  REQUIRE(options.ok());
+  spec::Use u;
+  u.id = id;
+  u.options = *options;
+  u.key = "penalty";
+  return u;
+}
+
+struct Case {
+  std::string solver, penalty;
+  int side;
+  spec::Trial trial;
+};
+
+// Squared loss, from a random start; the other factor is non-negative.
+void for_every_pair(const std::function<void(const Case&)>& law) {
+  for (const plugin::Descriptor* s : solvers()->all("solver")) {
+    const auto& table = *static_cast<const assay_solver*>(s->plugin->vtable);
+    if (table.needs_penalty == 0) continue;
+    for (const plugin::Descriptor* d : solvers()->all("penalty")) {
+      for (const int side : {0, 1}) {
+        std::vector<std::string> words = {""};
+        for (const assay_option* o = d->plugin->options; o && o->name; ++o)
+          for (const char* const* w = o->values; w && *w; ++w) words.emplace_back(*w);
+        for (const std::string& word : words) {
+          const spec::Use u = penalty(d->id, side, word);
+          const auto set = plugin::PenaltySet::create({{d, u.options}}, side);
+          REQUIRE(set);
+          const auto& item = (*set)->items().front();
+          if (!spec::takes_penalty(table, item)) continue;
+          CAPTURE(s->id);
+          CAPTURE(d->id);
+          CAPTURE(side);
+          CAPTURE(word);
+          spec::Trial t = mu_trial("squared", kK);
+          t.solver.id = s->id;
+          t.solver.options = *plugin::Options::complete(s->plugin->options, {}, s->id);
+          spec::FactorSpec& factor = side ? t.model.H : t.model.W;
+          (item.set() ? factor.constraint = u, void() : factor.penalties.push_back(u));
+          law({s->id, d->id, side, t});
+        }
+      }
+    }
+  }
+}
+
+struct Fitted : Fixture {
+  Fitted(const spec::Trial& t, int threads = 1, int32_t dtype = ASSAY_F64)
+      : Fixture(dense(random_problem(kN, kD, kK), dtype), t, threads, solvers()) {}
+};
+
+}  // namespace
+
+TEST_CASE("law: with every penalty a solver takes, iterates are feasible and the objective falls") {
+  for_every_pair([](const Case& c) {
+    spec::Trial t = c.trial;
+    t.stop.max_iter = 25;
+    t.stop.kkt_tol = 1e-300;  // every row from an exact sweep
+    Fitted f(t);
+    const fit::Result r = f.run();
+    const auto& rows = r.trace.rows;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(std::isfinite(rows[i].penalty));  // infinite outside a set
+      CHECK(std::isfinite(rows[i].kkt));
+      if (i > 0)
+        CHECK(rows[i].objective <=
+              rows[i - 1].objective + 1e-11 * (1 + std::abs(rows[i - 1].objective)));
+    }
+    CHECK(rows.back().objective < rows.front().objective);
+  });
+}
+
+TEST_CASE(
+    "law: with every penalty, bits are the same for any number of threads, and every plan agrees") {
+  for_every_pair([](const Case& c) {
+    spec::Trial t = c.trial;
+    t.stop.max_iter = 6;
+    Fitted one(t);
+    one.run();
+    Fitted many(t, 3);
+    many.runtime.force.run = graph::Force::Run::kGraph;
+    many.task.plan = many.runtime.plan_options();
+    many.run();
+    Fitted unfused(t);
+    unfused.runtime.force.fuse = false;
+    unfused.task.plan = unfused.runtime.plan_options();
+    unfused.run();
+    for (const int side : {0, 1}) {
+      CHECK(one.factor(side) == many.factor(side));
+      const auto a = one.factor(side), b = unfused.factor(side);
+      for (size_t i = 0; i < a.size(); ++i)
+        CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-7).scale(1));
+    }
+  });
+}
+
+TEST_CASE("law: float32 factors are feasible too") {
+  for_every_pair([](const Case& c) {
+    spec::Trial t = c.trial;
+    t.stop.max_iter = 10;
+    Fitted f(t, 1, ASSAY_F32);
+    const fit::Result r = f.run();
+    for (const auto& row : r.trace.rows) CHECK(std::isfinite(row.penalty));
+  });
+}
+
+TEST_CASE("law: a fit resumed in the middle is the fit, with every penalty") {
+  for_every_pair([](const Case& c) {
+    spec::Trial t = c.trial;
+    t.stop.max_iter = 8;
+    Fitted whole(t);
+    std::optional<fit::Checkpoint> kept;
+    whole.task.checkpoint_iterations = 4;
+    whole.task.save = [&](const fit::Checkpoint& saved) -> Expected<void> {
+      if (!kept) kept = saved;
+      return {};
+    };
+    whole.run();
+    REQUIRE(kept);
+    Fitted again(t);
+    again.task.resume = &*kept;
+    again.run();
+    for (const int side : {0, 1}) CHECK(whole.factor(side) == again.factor(side));
+  });
+}
