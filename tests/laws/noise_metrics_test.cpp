@@ -3,6 +3,9 @@
 // beats; factor_error against distances known beforehand.
 #include <functional>
 
+#include "core/data/select.hpp"
+#include "core/data/view.hpp"
+#include "core/plugin/load.hpp"
 #include "tests/laws/program_support.hpp"
 #include "tests/unit/data_samples.hpp"
 
@@ -148,6 +151,42 @@ TEST_CASE("factor_error is 0 up to order and scale, and a missing component coun
     graph::Model unknown = model(samples::dense(kRows, kCols, positive()), kRank);
     CHECK(!run(unknown, "metric", "factor_error", ASSAY_MEASURE));
   }
+}
+
+TEST_CASE("the synthetic reader hands out its factors, and they follow the rows and columns") {
+  const plugin::Descriptor* d = registry().find("reader", "synthetic");
+  REQUIRE(d != nullptr);
+  const auto x = plugin::load(
+      *d, options({{"rows", 12}, {"columns", 9}, {"rank", 3}, {"zeros", 1}, {"least", 0.5}}), "",
+      {});
+  REQUIRE(x);
+  const auto holds = [](const data::Data& data) {
+    REQUIRE(data.truth);
+    const int64_t k = data.truth->rank;
+    for (int64_t i = 0; i < data.rows; ++i)
+      for (int64_t j = 0; j < data.cols; ++j) {
+        double sum = 0;
+        for (int64_t a = 0; a < k; ++a)
+          sum += data.truth->W[static_cast<size_t>(i * k + a)] *
+                 data.truth->H[static_cast<size_t>(j * k + a)];
+        CHECK(data.value(i, j) == doctest::Approx(sum).epsilon(1e-13));
+        CHECK(sum > 0);  // one zero of three in each line
+      }
+  };
+  holds(*x);
+  holds(*data::take_rows(*x, {7, 2, 2, 11}));
+  holds(*data::take_cols(*x, {8, 0, 3}));
+  holds(*data::slice_rows(*x, {4, 9}));
+  data::Rewrite how{};
+  const auto log = data::with_element(
+      *x,
+      [](int64_t n, double* v) {
+        for (int64_t i = 0; i < n; ++i) v[i] = std::log1p(v[i]);
+        return Expected<void>();
+      },
+      &how);
+  REQUIRE(log);
+  CHECK(!log->truth);
 }
 
 }  // namespace assay::programs

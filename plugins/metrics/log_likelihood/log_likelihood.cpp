@@ -113,7 +113,8 @@ constexpr assay_plugin plugin =
              "squared        normal, variance 2 F / N:  -N/2 (log(2 pi 2 F / N) + 1)\n"
              "l1             Laplace, scale b = mean |x - m|:  -N (log(2 b) + 1)\n"
              "itakura_saito  gamma of mean m, shape a: log a - digamma(a) = F / N\n"
-             "kl, poisson_log, logistic, huber  the sum of log p(x | m)",
+             "kl, poisson_log, logistic, huber  the sum of log p(x | m)\n"
+             "(probabilities of counts do not compare with densities)",
              nullptr,
              &vtable);
 
