@@ -119,6 +119,15 @@ TEST_CASE("law: a row of weight 2 is the row twice") {
     auto a = attempt(posed.trial, as(*weighed), start_by_hand());
     auto b = attempt(posed.trial, as(*dense(q)), start_by_hand(order));
     if (!a || !b) return;
+    CHECK(a->result.trace.rows.front().objective ==
+          doctest::Approx(b->result.trace.rows.front().objective).epsilon(1e-12));
+    // One bound for all rows, of a gradient's length or of a curvature times the largest weight,
+    // makes steps shorter under a weight: the same problem on another way.
+    const uint32_t needs =
+        static_cast<const assay_solver*>(posed.solver->plugin->vtable)->needs_loss;
+    const bool majorises =
+        posed.facts.tag != ASSAY_TAG_SQUARED && (needs & ASSAY_NEEDS_CURVATURE) != 0;
+    if ((needs & ASSAY_NEEDS_GRAD) || majorises) return;
     CHECK(worst_relative(a->factor[1], b->factor[1]) < kSame);
     std::vector<double> W = b->factor[0];
     W.resize(a->factor[0].size());

@@ -49,7 +49,8 @@ static int32_t update_h(void* self, const assay_block* b) {
   const assay_view* H = &b->arg[0];
   const int64_t k = H->cols, n_rows = H->rows;
   const double share = (double)b->arg[5].rows / s->rows;
-  const double rho = pow(s->forgetting, share);
+  double rho = s->forgetting;
+  if (rho > 0) s->math->pow(1, &rho, share, &rho);
   double* memory = s->host->scratch(b->ctx, (2 * n_rows + 1) * k * (int64_t)sizeof(double));
   if (!memory) return ASSAY_E_MEMORY;
   assay_view pn = *H, pd = *H;
