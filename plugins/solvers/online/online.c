@@ -24,6 +24,7 @@ typedef struct {
 } online;
 
 static double ratio(double n, double d) { return n / (d > DBL_MIN ? d : DBL_MIN); }
+static double at_least(double f, double floor) { return f > floor ? f : floor; }
 
 /* {F INOUT, N INOUT, D INOUT} */
 static int32_t update_w(void* self, const assay_block* b) {
@@ -37,7 +38,7 @@ static int32_t update_w(void* self, const assay_block* b) {
     const double* d = assay_row(&D, i);
     for (int64_t a = 0; a < F->cols; a++) n[a] = ratio(n[a], d[a]);
     if (s->exponent != 1) s->math->pow(F->cols, n, s->exponent, n);
-    for (int64_t a = 0; a < F->cols; a++) f[a] = fmax(f[a] * n[a], s->floor);
+    for (int64_t a = 0; a < F->cols; a++) f[a] = at_least(f[a] * n[a], s->floor);
   }
   return ASSAY_OK;
 }
@@ -72,7 +73,7 @@ static int32_t update_h(void* self, const assay_block* b) {
       root[a] = ratio(A[a], B[a]);
     }
     if (s->exponent != 1) s->math->pow(k, root, s->exponent, root);
-    for (int64_t a = 0; a < k; a++) h[a] = fmax(root[a], s->floor);
+    for (int64_t a = 0; a < k; a++) h[a] = at_least(root[a], s->floor);
   }
   return ASSAY_OK;
 }
