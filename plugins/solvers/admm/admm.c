@@ -7,18 +7,11 @@
    rows whose objective would rise takes a proximal gradient step instead, so with convex penalties
    the objective never rises. Cost per step: the products of `hals` + k^3 a Gram + 2k^2 a row and
    turn. Huang, Sidiropoulos and Liavas 2016, Alg. 1 and 2. */
-#include <assay/plugin.h>
+#include "admm.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-typedef struct {
-  const assay_host* host;
-  const assay_penalty_calls* penalties;
-  const assay_la* la;
-  int64_t k, turns;
-  int32_t uniform; /* the loss majorised by the bound of its curvature */
-} admm;
 
 /* A block's problem: one Gram for all n rows, or one for each. Row-major, rows k apart. */
 typedef struct {
@@ -40,14 +33,13 @@ static void apply(const admm* s, const block* p, int inverse, const double* A, d
                 out + g * m * k, k);
 }
 
-/* factor = Cholesky factor of G + weight I, inverse = its inverse. */
-static int32_t invert(const admm* s,
-                      int64_t k,
-                      const double* G,
-                      int64_t ldg,
-                      double weight,
-                      double* factor,
-                      double* inverse) {
+int32_t admm_invert(const admm* s,
+                    int64_t k,
+                    const double* G,
+                    int64_t ldg,
+                    double weight,
+                    double* factor,
+                    double* inverse) {
   for (int64_t a = 0; a < k; a++)
     for (int64_t c = 0; c < k; c++) {
       factor[a * k + c] = G[a * ldg + c] + (a == c ? weight : 0);
@@ -57,13 +49,13 @@ static int32_t invert(const admm* s,
   return bad ? bad : s->la->potrs(k, k, factor, k, inverse, k);
 }
 
-static double mean_diagonal(int64_t k, const double* G, int64_t ldg) {
+double admm_mean_diagonal(int64_t k, const double* G, int64_t ldg) {
   double trace = 0;
   for (int64_t a = 0; a < k; a++) trace += G[a * ldg + a];
   return trace / (double)k >= DBL_MIN ? trace / (double)k : 1;
 }
 
-static void copy(int64_t n, int64_t k, const double* from, int64_t ldf, double* to, int64_t ldt) {
+void admm_copy(int64_t n, int64_t k, const double* from, int64_t ldf, double* to, int64_t ldt) {
   for (int64_t i = 0; i < n; i++) memcpy(to + i * ldt, from + i * ldf, (size_t)k * sizeof *to);
 }
 
@@ -72,8 +64,8 @@ static void copy(int64_t n, int64_t k, const double* from, int64_t ldf, double* 
 static int32_t prepare(const admm* s, block* p) {
   const int64_t k = p->k, m = p->n / p->grams;
   for (int64_t g = 0; g < p->grams; g++) {
-    const double *G = p->G + g * p->step, rho = mean_diagonal(k, G, p->ldg);
-    const int32_t bad = invert(s, k, G, p->ldg, rho, p->V, p->inverse + g * k * k);
+    const double *G = p->G + g * p->step, rho = admm_mean_diagonal(k, G, p->ldg);
+    const int32_t bad = admm_invert(s, k, G, p->ldg, rho, p->V, p->inverse + g * k * k);
     if (bad) return bad;
     for (int64_t i = g * m; i < (g + 1) * m; i++) {
       p->rho[i] = rho;
@@ -160,14 +152,14 @@ static int32_t update(void* self, const assay_block* b) {
   p.rho = p.inverse + grams * k * k;
   p.bound = p.rho + n;
   p.steps = p.bound + n;
-  copy(n, k, F->data, F->stride, p.F, k);
-  copy(n, k, F->data, F->stride, p.before, k);
-  copy(n, k, U->data, U->stride, p.U, k);
-  copy(n, k, R->data, R->stride, p.R, k);
+  admm_copy(n, k, F->data, F->stride, p.F, k);
+  admm_copy(n, k, F->data, F->stride, p.before, k);
+  admm_copy(n, k, U->data, U->stride, p.U, k);
+  admm_copy(n, k, R->data, R->stride, p.R, k);
   const int32_t bad = solve(s, b, &p);
   if (bad) return bad;
-  copy(n, k, p.F, k, F->data, F->stride);
-  copy(n, k, p.U, k, U->data, U->stride);
+  admm_copy(n, k, p.F, k, F->data, F->stride);
+  admm_copy(n, k, p.U, k, U->data, U->stride);
   return ASSAY_OK;
 }
 
@@ -179,10 +171,56 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->la = host->service("assay.la/1");
   s->k = p->k[0];
   s->turns = (int64_t)host->option_number(p->options, "turns");
-  const int32_t each = (p->loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
-  s->uniform = p->loss->tag != ASSAY_TAG_SQUARED && (p->loss->curvature_bound <= 1 || !each);
+  s->tile = host->service("assay.tile/1");
+  s->loss = host->service("assay.loss/1");
+  const assay_loss_facts* loss = p->loss;
+  const int32_t entrywise = (loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
+  s->kl = loss->tag == ASSAY_TAG_KL;
+  s->convex = (loss->flags & ASSAY_LOSS_CONVEX) != 0;
+  s->majorised = entrywise || isfinite(loss->curvature_bound);
+  s->uniform = loss->tag != ASSAY_TAG_SQUARED && (loss->curvature_bound <= 1 || !entrywise);
+  s->m_lo = loss->flags & ASSAY_LOSS_M_LO_OPEN ? loss->m_lo + 0x1p-500 : loss->m_lo;
+  s->m_hi = loss->flags & ASSAY_LOSS_M_HI_OPEN ? loss->m_hi * (1 - DBL_EPSILON) : loss->m_hi;
   *self = s;
   return ASSAY_OK;
+}
+
+static void add_majorised(const admm* s,
+                          assay_builder* b,
+                          int32_t side,
+                          assay_buf F,
+                          assay_buf duals) {
+  const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
+  const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
+  const assay_normals normals = {sizeof normals,
+                                 s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
+                                 side,
+                                 b->factor(b, 0),
+                                 b->factor(b, 1),
+                                 gram,
+                                 rhs,
+                                 0};
+  b->normals(b, &normals);
+  const assay_arg args[] = {
+      {F, ASSAY_INOUT}, {duals, ASSAY_INOUT}, {gram, ASSAY_IN}, {rhs, ASSAY_IN}};
+  const assay_each each = {sizeof each, 0, side ? "admm_h" : "admm_w", side, 4, update, args,
+                           side,        0};
+  b->each(b, &each);
+}
+
+static void add_entries(const admm* s,
+                        assay_builder* b,
+                        int32_t side,
+                        assay_buf F,
+                        assay_buf duals) {
+  const assay_buf other = b->factor(b, !side);
+  const assay_buf gram = assay_sum(b, side ? "gram_w" : "gram_h", s->k, 0);
+  b->gram(b, gram, other, other);
+  const assay_arg args[] = {
+      {F, ASSAY_INOUT}, {duals, ASSAY_INOUT}, {other, ASSAY_IN}, {gram, ASSAY_IN}};
+  const assay_each each = {
+      sizeof each, ASSAY_EACH_X, side ? "admm_h" : "admm_w", side, 4, admm_entries, args, side, 0};
+  b->each(b, &each);
 }
 
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
@@ -192,22 +230,10 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
     const assay_buffer state = {
         sizeof state, 0, side ? "dual_h" : "dual_w", side, ASSAY_STATE, ASSAY_F64, 1, 0, 0};
     const assay_buf F = b->factor(b, side), duals = b->buffer(b, &state);
-    const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
-    const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
-    const assay_normals normals = {sizeof normals,
-                                   s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
-                                   side,
-                                   b->factor(b, 0),
-                                   b->factor(b, 1),
-                                   gram,
-                                   rhs,
-                                   0};
-    b->normals(b, &normals);
-    const assay_arg args[] = {
-        {F, ASSAY_INOUT}, {duals, ASSAY_INOUT}, {gram, ASSAY_IN}, {rhs, ASSAY_IN}};
-    const assay_each each = {sizeof each, 0, side ? "admm_h" : "admm_w", side, 4, update, args,
-                             side,        0};
-    b->each(b, &each);
+    if (s->majorised)
+      add_majorised(s, b, side, F, duals);
+    else
+      add_entries(s, b, side, F, duals);
   }
   return b->status(b);
 }
@@ -222,7 +248,7 @@ static const assay_option options[] = {
 static const assay_solver vtable = {
     sizeof vtable,
     0,
-    ASSAY_NEEDS_SQUARED | ASSAY_NEEDS_CURVATURE,
+    ASSAY_NEEDS_GRAD,
     ASSAY_NEEDS_PROX,
     ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
     0,
