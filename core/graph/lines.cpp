@@ -82,13 +82,15 @@ int32_t LineReader::sparse_line(int64_t i, assay_line* out) {
   for (int64_t p = l.indptr[at]; p < l.indptr[at + 1]; ++p) {
     const int64_t place = l.indices[p];
     double w = l.weights ? static_cast<double>(l.weights[p]) : 1.0;
-    if (w == 0) continue;
+    // Where unstored entries are zeros, a hidden entry stays in its line with weight 0: left out,
+    // it would be one of them.
+    if (w == 0 && !x_.unstored_zero) continue;
     if (own) w *= (*own)[at];
     if (opposite) w *= (*opposite)[place];
     places_[n] = place;
     const int64_t column = axis_ == ASSAY_ROWS ? place : at;
-    values_[n] = stored_value(l, p) * (x_.scale ? (*x_.scale)[column] : 1.0) +
-                 (x_.shift ? (*x_.shift)[column] : 0.0);
+    const double scaled = stored_value(l, p) * (x_.scale ? (*x_.scale)[column] : 1.0);
+    values_[n] = w == 0 ? 0 : scaled + (x_.shift ? (*x_.shift)[column] : 0.0);
     weights_[n++] = w;
   }
   out->n = n;

@@ -216,10 +216,12 @@ static void add_entries(const admm* s,
   const assay_buf other = b->factor(b, !side);
   const assay_buf gram = assay_sum(b, side ? "gram_w" : "gram_h", s->k, 0);
   b->gram(b, gram, other, other);
-  const assay_arg args[] = {
-      {F, ASSAY_INOUT}, {duals, ASSAY_INOUT}, {other, ASSAY_IN}, {gram, ASSAY_IN}};
+  const assay_buf weights[] = {b->given(b, ASSAY_ROW_WEIGHTS), b->given(b, ASSAY_COL_WEIGHTS)};
+  const assay_arg args[] = {{F, ASSAY_INOUT},          {duals, ASSAY_INOUT},
+                            {other, ASSAY_IN},         {gram, ASSAY_IN},
+                            {weights[side], ASSAY_IN}, {weights[!side], ASSAY_IN}};
   const assay_each each = {
-      sizeof each, ASSAY_EACH_X, side ? "admm_h" : "admm_w", side, 4, admm_entries, args, side, 0};
+      sizeof each, ASSAY_EACH_X, side ? "admm_h" : "admm_w", side, 6, admm_entries, args, side, 0};
   b->each(b, &each);
 }
 

@@ -16,7 +16,8 @@ typedef struct {
   double m_lo, m_hi;                      /* where the model may be */
 } admm;
 
-/* The step of a loss without a majoriser. {F io, duals io, other factor O, O'O} */
+/* The step of a loss without a majoriser. {F io, duals io, other factor O, O'O, weights of the own
+   side, of the other} */
 int32_t admm_entries(void* self, const assay_block* b);
 
 /* factor (k x k) = Cholesky factor of G + weight I; inverse (k x k) = its inverse. */

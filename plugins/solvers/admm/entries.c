@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AO-ADMM for losses without a majoriser: every observed entry of a block's lines of X gets an
    auxiliary z for the model and a dual y, which live in the block's call only; the duals u of the
-   factor's rows are kept from step to step. v <- (O'O + c I)^-1 (O'(z + y) + c (f + u)),  m = O v,
-   z_j <- argmin l(x_j, z) + rho/2 (z - m_j + y_j)^2, f <- prox(v - u, 1 / (rho c)),  y <- y + z -
-   m,  u <- u + f - v,  c = trace(O'O) / k, rho = a mean of l'' Hidden entries have z = m, so one
-   inverse serves all rows. z starts at the model and y at its optimum there, -l' / rho. The scalar
-   problems have a closed form for kl; else secants and bisections within brackets. A row whose
-   objective would rise takes a proximal gradient step instead, halved until it does not. Cost per
-   step: 8 n d k flops a turn. Huang, Sidiropoulos and Liavas 2016, sec. III-B. */
+   factor's rows are kept from step to step. With weights V: v <- (G + c I)^-1 (O'V (z + y) + c (f +
+   u)),  G = O'V O,  m = O v,  f <- prox(v - u, 1 / (rho c)), z_j <- argmin l(x_j, z) + rho/2 (z -
+   m_j + y_j)^2,  y <- y + z - m,  u <- u + f - v,  c = trace(G) / k z starts at the model and y at
+   its optimum there, -l' / rho; rho is a mean of l''. Full lines of equal weight share one G. The
+   scalar problems have a closed form for kl; else secants and bisections within brackets. A row
+   whose objective would rise takes a proximal gradient step instead, halved until it does not. Cost
+   per step: 8 n d k flops a turn. Huang, Sidiropoulos and Liavas 2016, sec. III-B. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -20,14 +20,14 @@ typedef struct {
   int64_t n, k, length;
   const double *O, *G; /* length x k, ldo apart; k x k, ldg apart */
   int64_t ldo, ldg;
-  double c;
   double *F, *U, *V, *T, *before, *steps; /* n x k, dense; steps: n */
-  double* inverse;                        /* k x k */
-  double* M;                              /* n x length: the model, then right sides */
-  double *x, *v, *z, *y;                  /* observed entries of all rows, n x length */
-  int64_t *idx, *count;                   /* their places; how many there are in a row */
-  double *rho, *most, *share, *old, *now; /* n: see set_out and prox; objectives */
-  double *g, *lo, *hi;                    /* SPAN each */
+  double *shared, *inverse; /* k x k: of G where full lines share it; of a row's own, n of them */
+  double* M;                /* n x length: the model, then right sides */
+  double *x, *v, *z, *y;    /* observed entries of all rows, n x length */
+  int64_t *idx, *count;     /* their places; how many there are in a row */
+  double *rho, *c, *most, *share, *old, *now; /* n: see set_out and prox; objectives */
+  int64_t* own;                               /* n: a row has a G of its own */
+  double *g, *lo, *hi;                        /* SPAN each */
 } block;
 
 static double clip(double v, double lower, double upper) {
@@ -40,8 +40,9 @@ static void model(const admm* s, const block* p, const double* F) {
   s->la->gemm(0, 1, p->n, p->length, p->k, 1, F, p->k, p->O, p->ldo, 0, p->M, p->length);
 }
 
-/* The block's observed entries; unobserved places are left out of everything but the products. */
+/* The block's observed entries; unstored zeros have the weights of their row and column. */
 static int32_t read_lines(const admm* s, const assay_block* b, block* p) {
+  const assay_view *own = &b->arg[4], *other = &b->arg[5];
   for (int64_t i = 0; i < p->n; i++) {
     assay_line line = {sizeof line, 0, 0, NULL, NULL, NULL, 0, 0};
     const int32_t bad = s->tile->line(b->ctx, i, &line);
@@ -51,9 +52,15 @@ static int32_t read_lines(const admm* s, const assay_block* b, block* p) {
     for (int64_t j = 0; j < p->length; j++) {
       const int stored = e < line.n && (!line.idx || line.idx[e] == j);
       if (!stored && !line.zeros) continue;
+      if (stored && line.w && line.w[e] == 0) { /* hidden, said so among zeros */
+        e++;
+        continue;
+      }
       p->idx[at + n] = j;
       p->x[at + n] = stored ? line.x[e] : 0;
-      p->v[at + n] = stored && line.w ? line.w[e] : 1;
+      p->v[at + n] = stored ? (line.w ? line.w[e] : 1)
+                            : ((const double*)own->data)[i * own->stride] *
+                                  ((const double*)other->data)[j * other->stride];
       n++;
       e += stored;
     }
@@ -101,7 +108,7 @@ static int32_t objective(const admm* s,
 static int32_t set_out(const admm* s, const assay_block* b, const block* p) {
   for (int64_t i = 0; i < p->n; i++) {
     const int64_t at = i * p->length;
-    double bend = 0, size = 0, square = 0;
+    double bend = 0, size = 0, square = 0, weight = 0;
     for (int64_t e = 0; e < p->count[i]; e += SPAN) {
       const int64_t n = p->count[i] - e < SPAN ? p->count[i] - e : SPAN;
       double* z = p->z + at + e;
@@ -113,35 +120,36 @@ static int32_t set_out(const admm* s, const assay_block* b, const block* p) {
       const int32_t bad = s->loss->grad(b->ctx, n, p->x + at + e, p->hi, p->g);
       if (bad) return bad;
       for (int64_t j = 0; j < n; j++) {
-        const double far = p->hi[j] - z[j], rise = p->v[at + e + j] * p->g[j] - p->y[at + e + j];
-        square += z[j] * z[j] + p->x[at + e + j] * p->x[at + e + j];
+        const double v = p->v[at + e + j], far = p->hi[j] - z[j];
+        const double rise = v * p->g[j] - p->y[at + e + j];
+        square += v * (z[j] * z[j] + p->x[at + e + j] * p->x[at + e + j]);
+        weight += v;
         if (!(far > 0 && isfinite(rise))) continue;
         bend += fabs(rise) / far * z[j] * z[j];
-        size += z[j] * z[j];
+        size += v * z[j] * z[j];
       }
     }
     p->rho[i] = clip(size > 0 ? 3 * bend / size : 1, 1e-100, 1e100);
-    p->most[i] = p->count[i] > 0 ? 10 * __builtin_sqrt(square / (double)p->count[i]) : 0;
+    p->most[i] = weight > 0 ? 10 * __builtin_sqrt(square / weight) : 0;
     for (int64_t e = at; e < at + p->count[i]; e++)
-      p->y[e] = clip(-p->y[e] / p->rho[i], -p->most[i], p->most[i]);
+      p->y[e] = clip(-p->y[e] / (p->v[e] * p->rho[i]), -p->most[i], p->most[i]);
   }
   return ASSAY_OK;
 }
 
-/* z <- root of v l'(x, z) + rho (z - to) = 0. The sign at a point says on which side the root lies;
+/* z <- root of l'(x, z) + rho (z - to) = 0. The sign at a point says on which side the root lies;
    where l is convex, or l' is 0 there, it is at most |slope| / rho away. */
 static int32_t solve_span(const admm* s,
                           const assay_block* b,
                           const block* p,
                           int64_t n,
                           const double* x,
-                          const double* v,
                           const double* to,
                           double rho,
                           double* z) {
-  if (s->kl) { /* rho z^2 + (v - rho to) z = v x */
+  if (s->kl) { /* rho z^2 + (1 - rho to) z = x */
     for (int64_t j = 0; j < n; j++) {
-      const double half = 0.5 * (to[j] - v[j] / rho), rest = v[j] * x[j] / rho;
+      const double half = 0.5 * (to[j] - 1 / rho), rest = x[j] / rho;
       const double root = __builtin_sqrt(half * half + rest);
       const double at = half > 0 ? half + root : rest > 0 ? rest / (root - half) : 0;
       z[j] = clip(at, s->m_lo, s->m_hi);
@@ -160,7 +168,7 @@ static int32_t solve_span(const admm* s,
     if (bad) return bad;
     double moved = 0;
     for (int64_t j = 0; j < n; j++) {
-      const double now = v[j] * p->g[j] + rho * (z[j] - to[j]), far = z[j] - now / rho;
+      const double now = p->g[j] + rho * (z[j] - to[j]), far = z[j] - now / rho;
       const int near = s->convex || p->g[j] == 0;
       double *here = now > 0 ? p->hi + j : p->lo + j, *there = now > 0 ? p->lo + j : p->hi + j;
       *here = z[j];
@@ -182,7 +190,7 @@ static int32_t solve_span(const admm* s,
 
 static int32_t prox(const admm* s, const assay_block* b, const block* p) {
   assay_view view = {p->F, p->n, p->k, p->k, 0, ASSAY_F64, 0};
-  for (int64_t i = 0; i < p->n; i++) p->steps[i] = p->share[i] / (p->rho[i] * p->c);
+  for (int64_t i = 0; i < p->n; i++) p->steps[i] = p->share[i] / (p->rho[i] * p->c[i]);
   return s->penalties->prox_rows(b->ctx, b->tag, &view, p->steps);
 }
 
@@ -190,18 +198,22 @@ static int32_t take_turns(const admm* s, const assay_block* b, const block* p) {
   const int64_t size = p->n * p->k, length = p->length;
   double to[SPAN];
   for (int64_t turn = 0; turn < s->turns; turn++) {
-    for (int64_t i = 0; i < p->n; i++) /* z + y, the model where nothing is observed */
+    memset(p->M, 0, (size_t)(p->n * length) * sizeof *p->M);
+    for (int64_t i = 0; i < p->n; i++)
       for (int64_t e = i * length; e < i * length + p->count[i]; e++)
-        p->M[i * length + p->idx[e]] = p->z[e] + p->y[e];
-    for (int64_t j = 0; j < size; j++) p->T[j] = p->c * (p->F[j] + p->U[j]);
+        p->M[i * length + p->idx[e]] = p->v[e] * (p->z[e] + p->y[e]);
+    for (int64_t j = 0; j < size; j++) p->T[j] = p->c[j / p->k] * (p->F[j] + p->U[j]);
     s->la->gemm(0, 0, p->n, p->k, length, 1, p->M, length, p->O, p->ldo, 1, p->T, p->k);
-    s->la->gemm(0, 0, p->n, p->k, p->k, 1, p->T, p->k, p->inverse, p->k, 0, p->V, p->k);
+    for (int64_t i = 0; i < p->n; i++)
+      s->la->gemm(0, 0, 1, p->k, p->k, 1, p->T + i * p->k, p->k,
+                  p->own[i] ? p->inverse + i * p->k * p->k : p->shared, p->k, 0, p->V + i * p->k,
+                  p->k);
     model(s, p, p->V);
     for (int64_t i = 0; i < p->n; i++)
       for (int64_t e = i * length; e < i * length + p->count[i]; e += SPAN) {
         const int64_t left = i * length + p->count[i] - e, n = left < SPAN ? left : SPAN;
         for (int64_t j = 0; j < n; j++) to[j] = p->M[i * length + p->idx[e + j]] - p->y[e + j];
-        const int32_t bad = solve_span(s, b, p, n, p->x + e, p->v + e, to, p->rho[i], p->z + e);
+        const int32_t bad = solve_span(s, b, p, n, p->x + e, to, p->rho[i], p->z + e);
         if (bad) return bad;
         for (int64_t j = 0; j < n; j++) p->y[e + j] = p->z[e + j] - to[j];
       }
@@ -222,12 +234,13 @@ static int32_t step_down(const admm* s, const assay_block* b, const block* p) {
   memset(p->M, 0, (size_t)(p->n * length) * sizeof *p->M);
   for (int64_t i = 0; i < p->n; i++)
     for (int64_t e = i * length; e < i * length + p->count[i]; e++)
-      p->M[i * length + p->idx[e]] = clip(p->y[e], -p->rho[i] * p->most[i], p->rho[i] * p->most[i]);
+      p->M[i * length + p->idx[e]] =
+          clip(p->y[e], -p->v[e] * p->rho[i] * p->most[i], p->v[e] * p->rho[i] * p->most[i]);
   s->la->gemm(0, 0, p->n, k, length, 1, p->M, length, p->O, p->ldo, 0, p->V, k);
   /* T keeps rows that are settled while the others try. */
   for (int t = 0; t < HALVINGS; t++) {
     for (int64_t j = 0; j < p->n * k; j++)
-      p->F[j] = p->before[j] - p->share[j / k] / (p->rho[j / k] * p->c) * p->V[j];
+      p->F[j] = p->before[j] - p->share[j / k] / (p->rho[j / k] * p->c[j / k]) * p->V[j];
     bad = prox(s, b, p);
     if (!bad) bad = objective(s, b, p, p->F, p->now);
     if (bad) return bad;
@@ -248,14 +261,38 @@ static int32_t step_down(const admm* s, const assay_block* b, const block* p) {
   return ASSAY_OK;
 }
 
+/* c and (G + c I)^-1 of every row; T and V are scratch. */
+static int32_t prepare(const admm* s, block* p) {
+  const int64_t k = p->k, length = p->length;
+  const double c = admm_mean_diagonal(k, p->G, p->ldg);
+  int32_t bad = admm_invert(s, k, p->G, p->ldg, c, p->V, p->shared);
+  for (int64_t i = 0; i < p->n && !bad; i++) {
+    const int64_t at = i * length;
+    p->own[i] = p->count[i] < length;
+    for (int64_t e = at; e < at + p->count[i]; e++) p->own[i] |= p->v[e] != 1;
+    p->c[i] = c;
+    if (!p->own[i]) continue;
+    double* G = p->T;
+    memset(G, 0, (size_t)(k * k) * sizeof *G);
+    for (int64_t e = at; e < at + p->count[i]; e++) {
+      const double* o = p->O + p->idx[e] * p->ldo;
+      for (int64_t a = 0; a < k; a++)
+        for (int64_t h = 0; h < k; h++) G[a * k + h] += p->v[e] * o[a] * o[h];
+    }
+    p->c[i] = admm_mean_diagonal(k, G, k);
+    bad = admm_invert(s, k, G, k, p->c[i], p->V, p->inverse + i * k * k);
+  }
+  return bad;
+}
+
 static int32_t solve(const admm* s, const assay_block* b, block* p) {
   const int64_t k = p->k, size = p->n * k;
   int32_t bad = read_lines(s, b, p);
   if (!bad) bad = objective(s, b, p, p->before, p->old);
   if (!bad) bad = set_out(s, b, p);
-  if (!bad) bad = admm_invert(s, k, p->G, p->ldg, p->c, p->V, p->inverse);
+  if (!bad) bad = prepare(s, p);
   if (bad) return bad;
-  for (int64_t j = 0; j < size; j++) p->U[j] /= p->rho[j / k] * p->c;
+  for (int64_t j = 0; j < size; j++) p->U[j] /= p->rho[j / k] * p->c[j / k];
   for (int64_t i = 0; i < p->n; i++) p->share[i] = 1;
   bad = take_turns(s, b, p);
   if (!bad) bad = objective(s, b, p, p->F, p->now);
@@ -268,7 +305,7 @@ static int32_t solve(const admm* s, const assay_block* b, block* p) {
     memcpy(p->T + i * k, (worse ? p->before : p->F) + i * k, (size_t)k * sizeof *p->T);
     if (worse) memset(p->U + i * k, 0, (size_t)k * sizeof *p->U);
   }
-  for (int64_t j = 0; j < size; j++) p->U[j] *= p->rho[j / k] * p->c;
+  for (int64_t j = 0; j < size; j++) p->U[j] *= p->rho[j / k] * p->c[j / k];
   return rose ? step_down(s, b, p) : ASSAY_OK;
 }
 
@@ -276,8 +313,8 @@ int32_t admm_entries(void* self, const assay_block* b) {
   const admm* s = self;
   const assay_view *F = &b->arg[0], *U = &b->arg[1], *O = &b->arg[2], *G = &b->arg[3];
   const int64_t k = F->cols, n = F->rows, length = O->rows, size = n * k, all = n * length;
-  const int64_t factor = size > k * k ? size : k * k; /* V holds a k x k factor first */
-  const int64_t total = 4 * size + factor + k * k + 6 * all + 7 * n + 3 * SPAN;
+  const int64_t matrix = size > k * k ? size : k * k; /* V and T hold a k x k matrix first */
+  const int64_t total = 3 * size + 2 * matrix + (n + 1) * k * k + 6 * all + 9 * n + 3 * SPAN;
   double* m = s->host->scratch(b->ctx, total * (int64_t)sizeof(double));
   if (!m) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
   block p = {.n = n,
@@ -286,25 +323,39 @@ int32_t admm_entries(void* self, const assay_block* b) {
              .O = O->data,
              .G = G->data,
              .ldo = O->stride,
-             .ldg = G->stride,
-             .c = admm_mean_diagonal(k, G->data, G->stride)};
-  double** const parts[] = {&p.F, &p.U, &p.T, &p.before};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++, m += size) *parts[i] = m;
-  p.V = m, m += factor;
-  p.inverse = m, m += k * k;
-  double** const entries[] = {&p.M, &p.x, &p.v, &p.z, &p.y};
-  for (size_t i = 0; i < sizeof entries / sizeof *entries; i++, m += all) *entries[i] = m;
-  p.idx = (int64_t*)m, m += all;
-  p.count = (int64_t*)m, m += n;
-  p.rho = m, m += n;
-  p.steps = m, m += n;
-  p.most = m, m += n;
-  p.share = m, m += n;
-  p.old = m, m += n;
-  p.now = m, m += n;
-  p.g = m;
-  p.lo = m + SPAN;
-  p.hi = m + 2 * SPAN;
+             .ldg = G->stride};
+  const struct {
+    double** part;
+    int64_t size;
+  } parts[] = {{&p.F, size},
+               {&p.U, size},
+               {&p.before, size},
+               {&p.V, matrix},
+               {&p.T, matrix},
+               {&p.shared, k * k},
+               {&p.inverse, n * k * k},
+               {&p.M, all},
+               {&p.x, all},
+               {&p.v, all},
+               {&p.z, all},
+               {&p.y, all},
+               {&p.rho, n},
+               {&p.c, n},
+               {&p.most, n},
+               {&p.steps, n},
+               {&p.share, n},
+               {&p.old, n},
+               {&p.now, n},
+               {&p.g, SPAN},
+               {&p.lo, SPAN},
+               {&p.hi, SPAN}};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    *parts[i].part = m;
+    m += parts[i].size;
+  }
+  p.idx = (int64_t*)m;
+  p.count = p.idx + all;
+  p.own = p.count + n;
   admm_copy(n, k, F->data, F->stride, p.F, k);
   admm_copy(n, k, F->data, F->stride, p.before, k);
   admm_copy(n, k, U->data, U->stride, p.U, k);
