@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A robust loss with everything a solver may ask for: l(x, m) = log cosh(r), r = m - x, on x, m >= 0; squared for small r,
-   absolute for large. l' = tanh r. s = tanh(r) / r falls with |r|, so the parabola of curvature s through l and l' at m lies
-   above l everywhere: that is what hals, cd, anls_bpp and admm want. MU split: num = s x, den = s m. */
+/* A robust loss with everything a solver may ask for: l(x, m) = log cosh(r), r = m - x, x, m >= 0:
+   squared for small r, absolute for large. l' = tanh r. s = tanh(r) / r falls with |r|, so the
+   parabola of curvature s through l and l' at m lies above l everywhere: that is what hals, cd,
+   anls_bpp and admm want. MU split: num = s x, den = s m. */
 #include <assay/plugin.h>
 #include <math.h>
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AO-ADMM: the rows w of W take a few turns of the alternating direction method of multipliers, for
-   any penalties with a prox: v <- (G + rho I)^-1 (r + rho (w + u)),  w <- prox(v - u, 1 / rho),  u
-   <- u + w - v,  rho = trace(G) / k on 1/2 v'G v - r'v + penalties(w), v = w, with G = H'V H and r
-   = H'V z: V = 1, z = x for the squared loss, the loss's majorising curvature and working response
-   else. Then the rows of H. The duals u (n x k and d x k) are kept from step to step. A block of
-   rows whose objective would rise takes a proximal gradient step instead, so with convex penalties
-   the objective never rises. Cost per step: the products of `hals` + k^3 a Gram + 2k^2 a row and
-   turn. Huang, Sidiropoulos and Liavas 2016, Alg. 1 and 2. */
+   any penalties with a prox:
+     v <- (G + rho I)^-1 (r + rho (w + u)),  w <- prox(v - u, 1 / rho),  u <- u + w - v,
+   on 1/2 v'G v - r'v + penalties(w), v = w, with rho = trace(G) / k and
+     G = H'V H,  r = H'V z:  V = 1, z = x for the squared loss; else the loss's majorising curvature
+                             and working response, where it has them (if not: entries.c).
+   Then the rows of H. The duals u (n x k and d x k) are kept from step to step. A block of rows
+   whose objective would rise takes a proximal gradient step instead, so with convex penalties the
+   objective never rises. Cost per step: the products of `hals`, k^3 a Gram, 2k^2 a row and turn.
+   Huang, Sidiropoulos and Liavas 2016, Alg. 1 and 2. */
 #include "admm.h"
 
 #include <float.h>

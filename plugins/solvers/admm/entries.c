@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AO-ADMM for losses without a majoriser: every observed entry of a block's lines of X gets an
    auxiliary z for the model and a dual y, which live in the block's call only; the duals u of the
-   factor's rows are kept from step to step. With weights V: v <- (G + c I)^-1 (O'V (z + y) + c (f +
-   u)),  G = O'V O,  m = O v,  f <- prox(v - u, 1 / (rho c)), z_j <- argmin l(x_j, z) + rho/2 (z -
-   m_j + y_j)^2,  y <- y + z - m,  u <- u + f - v,  c = trace(G) / k z starts at the model and y at
-   its optimum there, -l' / rho; rho is a mean of l''. Full lines of equal weight share one G. The
-   scalar problems have a closed form for kl; else secants and bisections within brackets. A row
-   whose objective would rise takes a proximal gradient step instead, halved until it does not. Cost
-   per step: 8 n d k flops a turn. Huang, Sidiropoulos and Liavas 2016, sec. III-B. */
+   factor's rows are kept from step to step. With weights V:
+     v <- (G + c I)^-1 (O'V (z + y) + c (f + u)),  G = O'V O,  c = trace(G) / k,  m = O v,
+     z_j <- argmin l(x_j, z) + rho/2 (z - m_j + y_j)^2,  y <- y + z - m,
+     f <- prox(v - u, 1 / (rho c)),  u <- u + f - v.
+   z starts at the model and y at its optimum there, -l' / rho; rho is a mean of l''. Full lines of
+   equal weight share one G. The scalar problems have a closed form for kl; else secants and
+   bisections within brackets. A row whose objective would rise takes a proximal gradient step
+   instead, halved until it does not. Cost per step: 8 n d k flops a turn.
+   Huang, Sidiropoulos and Liavas 2016, sec. III-B. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

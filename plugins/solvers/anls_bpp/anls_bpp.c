@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Alternating non-negative least squares by block principal pivoting: every row w of W is the exact
-   minimiser of 1/2 w'G w - r'w + penalties over its bounds,  G = H'V H, r = H'V z (V = 1, z = x for
-   the squared loss, the loss's majorising curvature and working response else), then the rows of H.
-   Rows with the same free components share one Cholesky factor. A singular G gets a proximal term,
-   pivoting that does not end a few sweeps of coordinate descent. Cost per step: the products of
-   `hals` + k^3/3 a pattern + 2k^2 a row and round. Never raises the objective. Kim and Park 2011.
- */
+/* Alternating non-negative least squares by block principal pivoting: every row w of W becomes the
+   exact minimiser over its bounds of
+     1/2 w'G w - r'w + penalties,
+     G = H'V H,  r = H'V z:  V = 1, z = x for the squared loss; else the loss's majorising curvature
+                             and working response (of each entry, or its bound for all).
+   Then the rows of H. Rows with the same free components share one Cholesky factor. A singular G
+   gets a proximal term, pivoting that does not end a few sweeps of coordinate descent. Cost per
+   step: the products of `hals`, k^3/3 a pattern, 2k^2 a row and round. Never raises the objective.
+   Kim and Park 2011. */
 #include <assay/plugin.h>
 #include <math.h>
 

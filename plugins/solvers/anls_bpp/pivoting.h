@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bounded least squares by block principal pivoting: for every row w,
-     minimise q(w) = 1/2 w'(G + D) w - (r - l)'w  over  lower <= w <= upper,  D = diag(diag), l =
-   lin. Components are free or at a bound. Solve for the free ones, see which are out of their
-   bounds and which bounds want to be left, exchange all of these at once; after three rounds
-   without progress only the last of them (Murty's rule, finite). Kim and Park 2011, Alg. 1; upper
-   bounds as in Judice and Pires 1994. */
+     minimise q(w) = 1/2 w'(G + D) w - r'w  over  lower <= w <= upper,  D = diag(diag).
+   Components are free or at a bound. Solve for the free ones, see which are out of their bounds and
+   which bounds want to be left, exchange all of these at once; after three rounds without progress
+   only the last of them (Murty's rule, which is finite). Kim and Park 2011, Alg. 1; upper bounds as
+   in Judice and Pires 1994. */
 #ifndef ASSAY_ANLS_BPP_PIVOTING_H
 #define ASSAY_ANLS_BPP_PIVOTING_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hierarchical alternating least squares (`hals`) and coordinate descent as scikit-learn orders it
-   (`cd`), two names of one update. For every row w of W, one component after another, w_a <-
-   clip((r_a - lin_a - sum_{c != a} G_ac w_c) / (G_aa + diag_a), lower_a, upper_a), the exact
-   minimiser of 1/2 w'G w - r'w + penalties in w_a, with G = H'V H and r = H'V z: V = 1, z = x for
-   the squared loss, the loss's majorising curvature and working response else. Then the same for
-   the rows of H. Cost per step: squared 4ndk + 4(n + d)k^2, one read of X; losses under their
-   curvature bound 8ndk; weights, masks and exact curvatures n d k^2 (nnz k^2 where entries are
-   unobserved). Never raises the objective. Cichocki, Zdunek and Amari 2007 (hals); Cichocki and
-   Phan 2009, Alg. 2; Hsieh and Dhillon 2011 (the order of `cd`). */
+/* Hierarchical alternating least squares (`hals`), and coordinate descent as scikit-learn orders it
+   (`cd`): two names of one update. For every row w of W, one component after another,
+     w_a <- clip((r_a - lin_a - sum_{c != a} G_ac w_c) / (G_aa + diag_a), lower_a, upper_a),
+   the exact minimiser of 1/2 w'G w - r'w + penalties in w_a, with
+     G = H'V H,  r = H'V z:  V = 1, z = x for the squared loss; else the loss's majorising curvature
+                             and working response (of each entry, or its bound for all).
+   Then the same for the rows of H. Cost per step: squared 4ndk + 4(n + d)k^2, one read of X; under
+   the curvature's bound 8ndk; weights, masks, each entry's curvature n d k^2 (nnz k^2 where what is
+   not stored is unobserved). Never raises the objective. Cichocki, Zdunek and Amari 2007; Cichocki
+   and Phan 2009, Alg. 2; the order of `cd`: Hsieh and Dhillon 2011. */
 #include <assay/plugin.h>
 #include <float.h>
 #include <math.h>

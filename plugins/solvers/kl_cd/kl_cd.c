@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Coordinate descent for the Kullback-Leibler divergence: for every row w of W, one component after
-   another, a Newton step on f(s) = sum_j v_j (m_j(s) - x_j log m_j(s)) + penalties,  m_j(s) = m_j +
-   (s - w_a) h_ja, with weights v. f' is increasing and concave, so a step to the right never passes
-   the root of f'; a step to the left may, and is halved until |f'| there is not above f' here,
-   which by concavity puts f there below f here. Then the rows of H. Where unstored entries are
-   zeros only stored ones are visited: the rest of f' is a sum over H's rows. Cost per step: about 8
-   nnz k flops and 2 nnz k divisions a sweep. Never raises the objective. Hsieh and Dhillon 2011,
-   sec. 3.2; the halving is ours. */
+   another, a Newton step on
+     f(s) = sum_j v_j (m_j(s) - x_j log m_j(s)) + penalties,  m_j(s) = m_j + (s - w_a) h_ja,
+   with weights v. f' rises and is concave, so a step to the right never passes its root; a step to
+   the left may, and is halved until |f'| there is not above f' here, which by concavity puts f
+   there below f here. Then the rows of H. Where unstored entries are zeros only stored ones are
+   visited: the rest of f' is a sum over the rows of H. Cost per step: about 8 nnz k flops and
+   2 nnz k divisions a sweep. Never raises the objective. Hsieh and Dhillon 2011, sec. 3.2; the
+   halving is ours. */
 #include <assay/plugin.h>
 #include <math.h>
 
