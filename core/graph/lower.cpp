@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "core/graph/coupled.hpp"
-#include "core/graph/ops.hpp"
+#include "core/graph/grid.hpp"
 
 namespace assay::graph {
 
@@ -64,7 +64,8 @@ class Lowering {
           close_control();
           break;
         case LineKind::kGrid:
-          return Error(ASSAY_E_PLUGIN, "E0410", "`" + line.name + "` is not planned yet");
+          lower_grid(line);
+          break;
       }
     }
     if (refused_) return std::move(*refused_);
@@ -159,7 +160,7 @@ class Lowering {
 
   // True when everything op reads whole was finished before the sweep began.
   bool joins(const Op& op, const Stage& stage) {
-    if (stage.axis != op.axis || op.axis == ASSAY_ONE || !options_.force.fuse) return false;
+    if (stage.axis != op.axis || op.axis == ASSAY_ONE || op.axis == kBlocks || !options_.force.fuse) return false;
     for (const int b : whole_reads(op))
       for (const Op& before : stage.ops)
         for (const int m : made(before))
@@ -329,6 +330,39 @@ class Lowering {
     for (const assay_arg& a : line.args)
       if (buffer(a.buffer).shared >= 0) op.inputs.emplace_back(buffer(a.buffer).shared, 0.0);
     emit(std::move(op));
+  }
+
+  // A stage per round. Sums go on from round to round: they have the same places in the partials
+  // of all rounds, and the last one has the result.
+  void lower_grid(const Line& line) {
+    if (batch_ > 0) {
+      refused_ = Error(ASSAY_E_PLUGIN, "E0410",
+                       "`" + line.name + "`: a grid has its own order and cannot be in batches");
+      return;
+    }
+    const data::Data& x = *model_.x;
+    const int64_t asked = line.count > 0 ? line.count : grid_blocks(x);
+    const int64_t blocks = std::min({asked, x.rows, x.cols});
+    for (int64_t r = 0; r < blocks; ++r) {
+      Op op;
+      op.kind = OpKind::kGrid;
+      op.name = line.name;
+      op.axis = kBlocks;
+      op.line = line;
+      op.reads_x = true;
+      op.flops = 4 * product_flops(buffer(line.args.front().buffer).decl.width) /
+                 static_cast<double>(blocks);
+      emit(std::move(op));
+      Stage& stage = layout_.stages.back();
+      stage.blocks = blocks;
+      stage.round = r;
+      if (r == 0) continue;
+      const Stage& before = layout_.stages[layout_.stages.size() - 2];
+      stage.partial = before.partial;
+      stage.ranges = before.ranges;
+      stage.stats = before.stats;
+      for (const int b : stage.stats) ++buffer(b).stage;
+    }
   }
 
   // ---- terms ----

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,11 @@
 #include "core/kernels/kernels.hpp"
 
 namespace assay::graph {
+
+class Grid;
+
+// Axis of a round of a grid: its lanes are runs of blocks.
+constexpr int32_t kBlocks = 3;
 
 // Where a buffer of the plan lives.
 enum class Place {
@@ -48,7 +54,8 @@ enum class OpKind {
   kDot,       // stat (1 x 1) = scale * <left, right> + scale1 * <left, extra>
   kCombine,   // ONE: out = sum of inputs + constant
   kSubtract,  // out = out - extra: gradient from the two halves
-  kEach
+  kEach,
+  kGrid  // a round of a grid, alone in its stage
 };
 
 struct Op {
@@ -111,6 +118,9 @@ struct Stage {
   double flops = 0, x_bytes = 0;
   double seconds = 0;  // estimate
   int64_t batch = 0;   // rows of X it sees at a time; 0: all
+  int64_t blocks = 0;  // a round of a grid: how many a side
+  int64_t round = 0;
+  std::shared_ptr<const Grid> grid;
   double times = 1;    // that it runs in a step: once a batch; a loop's turns count once
 };
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <new>
 
+#include "core/graph/grid.hpp"
 #include "core/graph/run.hpp"
 #include "core/graph/words.hpp"
 
@@ -88,6 +89,24 @@ bool rides_ahead(const Layout& layout, int buffer) {
 }
 }  // namespace
 
+namespace {
+// Rounds of equal cut share one grid.
+void make_grids(Layout& layout, const data::Data& x) {
+  std::map<int64_t, std::shared_ptr<const Grid>> made;
+  for (Stage& stage : layout.stages) {
+    if (stage.blocks == 0) continue;
+    auto& grid = made[stage.blocks];
+    if (!grid) {
+      grid = std::make_shared<const Grid>(x, stage.blocks);
+      if (grid->copied_bytes() > 0)
+        layout.remarks.push_back("copied the stored entries of sparse X block by block, " +
+                                 std::to_string(grid->copied_bytes() >> 20) + " MiB");
+    }
+    stage.grid = grid;
+  }
+}
+}  // namespace
+
 struct Plan::Body {
   Engine engine;
   data::Lines csc;
@@ -130,6 +149,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
       e.layout.remarks.push_back("built the column index of sparse X (CSC), " +
                                  std::to_string(model.x->csr.nnz * 12 / (1 << 20)) + " MiB");
     }
+    make_grids(e.layout, *model.x);
     for (PlanBuffer& b : e.layout.buffers) {
       if (b.place == Place::kGiven && b.decl.given >= 0 && body.given[b.decl.given].size() == 0) {
         const data::Data& x = *model.x;

@@ -44,7 +44,7 @@ void rotate(Layout& layout, const Model& model) {
   std::vector<int> first_made, last_made, last_reads, first_whole;
   for (const Op& op : first.ops) {
     made_by(op, first_made);
-    if (op.kind == OpKind::kEach)
+    if (op.kind == OpKind::kEach || op.kind == OpKind::kGrid)
       return;  // a plugin's own line may have state of its own: leave it where it was written
     std::vector<int> reads;
     read_by(op, reads);

@@ -20,6 +20,9 @@ constexpr int kMostLanes = 256;
 constexpr double kLaneBytes = 32.0 * 1024 * 1024;   // all partials of one sweep together
 constexpr double kBandwidth = 40e9, kPeak = 100e9;  // bytes/s and flop/s of the estimate
 
+constexpr int64_t kMostGridLanes = 64;
+constexpr double kGridSlowness = 20;
+
 int64_t round8(int64_t v) { return std::max<int64_t>(8, v / 8 * 8); }
 
 constexpr int64_t kMatrixBytes = 1024 * 1024;  // Gram matrices of a tile's lines together
@@ -64,6 +67,16 @@ int lane_count(const Stage& stage, double x_bytes) {
   return lanes;
 }
 
+// A round of a grid visits one entry in `blocks`, a place at a time: far from peak.
+void size_round(Stage& stage, const data::Data& x) {
+  stage.length = stage.tiles = stage.blocks;
+  stage.lanes = static_cast<int>(
+      std::bit_floor(static_cast<uint64_t>(std::min(stage.blocks, kMostGridLanes))));
+  stage.x_bytes = static_cast<double>(x.bytes()) / static_cast<double>(stage.blocks);
+  for (const Op& op : stage.ops) stage.flops += op.flops;
+  stage.seconds = kGridSlowness * stage.flops / kPeak;
+}
+
 }  // namespace
 
 void size_stages(Layout& layout,
@@ -72,6 +85,10 @@ void size_stages(Layout& layout,
                  int64_t element_bytes) {
   const data::Data& x = *model.x;
   for (Stage& stage : layout.stages) {
+    if (stage.blocks > 0) {
+      size_round(stage, x);
+      continue;
+    }
     if (stage.axis != ASSAY_ONE) {
       stage.length = stage.axis == ASSAY_ROWS ? x.rows : x.cols;
       if (stage.batch > 0 && stage.axis == ASSAY_ROWS) stage.length = std::min(stage.batch, x.rows);

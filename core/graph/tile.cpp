@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tile loop: every op of a sweep on every tile of a lane. X_t is loaded once (or read where it
 // lies) and stays in cache for all ops of the tile.
+#include "core/graph/grid.hpp"
 #include "core/graph/tile_lanes.hpp"
 
 namespace assay::graph {
@@ -37,6 +38,7 @@ void TypedLanes<T>::size(Worker& w) const {
   const int64_t longest = longest_line();
   for (const Stage& stage : frame_.layout->stages) {
     int64_t per_row = 0;
+    if (stage.grid && !w.grid) w.grid = std::make_unique<GridReader>(stage.grid->weighted());
     longest_tile = std::max(longest_tile, stage.tile);
     for (size_t b = 0; b < frame_.layout->buffers.size(); ++b) {
       PlanBuffer& p = frame_.layout->buffers[b];
@@ -127,6 +129,7 @@ void TypedLanes<T>::start(Stage& stage) const {
 template <class T>
 int32_t TypedLanes<T>::run(const Stage& stage, int lane, Worker& w, double* partial) const {
   clear(stage, partial);
+  if (stage.grid) return run_grid(frame_, stage, lane, w, partial);
   const bool rows = stage.axis == ASSAY_ROWS;
   const int64_t origin = rows ? frame_.first_row : 0, length = rows ? frame_.rows : stage.length,
                 tiles = (length + stage.tile - 1) / stage.tile;
@@ -228,6 +231,8 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
       *static_cast<double*>(const_cast<void*>(whole(frame_, op.out0).data)) = sum;
       return ASSAY_OK;
     }
+    case OpKind::kGrid:
+      break;  // a stage of its own
     case OpKind::kEach:
       return run_each({&frame_, t.stage, &op, t.w, t.partial, t.first, t.count});
   }

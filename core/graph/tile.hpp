@@ -33,6 +33,7 @@ struct Worker {
   assay_ctx ctx;
   plugin::Scratch copies;  // arguments of each
   AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch, normals;
+  std::unique_ptr<plugin::TileSource> grid;  // a GridReader, where the plan has a grid
   AlignedArray<double> tiles, line_values;
   std::unique_ptr<LineReader> lines;  // where an op walks X line by line
 };

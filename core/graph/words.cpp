@@ -39,7 +39,13 @@ std::string escape(const std::string& s) {
 
 void describe(const Layout& layout, int sweep, const std::string& margin, std::string& out) {
   const Stage& s = layout.stages[static_cast<size_t>(sweep)];
-  if (s.axis == ASSAY_ONE) {
+  if (s.blocks > 0) {
+    if (s.round > 0) return;
+    out += fmt::format(
+        "{}{}. {} rounds of {} blocks that share no row and no column, in {} lanes, reads X ({})\n",
+        margin, sweep + 1, s.blocks, s.blocks, s.lanes,
+        bytes_text(s.x_bytes * static_cast<double>(s.blocks)));
+  } else if (s.axis == ASSAY_ONE) {
     out += fmt::format("{}{}. once\n", margin, sweep + 1);
   } else {
     out += fmt::format("{}{}. sweep over {} {}: {} tiles of {} in {} lanes", margin, sweep + 1,
@@ -117,9 +123,11 @@ std::string draw(const Layout& layout) {
   std::string out = "digraph plan {\n  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (size_t i = 0; i < layout.stages.size(); ++i) {
     const Stage& s = layout.stages[i];
-    std::string label = s.axis == ASSAY_ONE ? "once"
-                                            : fmt::format("sweep over {}{}", axis_name(s.axis),
-                                                          s.reads_x ? ", reads X" : "");
+    std::string label =
+        s.axis == ASSAY_ONE ? "once"
+        : s.blocks > 0
+            ? fmt::format("round {} of {}, reads X", s.round + 1, s.blocks)
+            : fmt::format("sweep over {}{}", axis_name(s.axis), s.reads_x ? ", reads X" : "");
     for (const Op& op : s.ops) label += "\\l" + escape(op.name) + (op.carried ? " (carried)" : "");
     out += fmt::format("  s{} [label=\"{}\\l\"];\n", i, label);
     if (i > 0) out += fmt::format("  s{} -> s{};\n", i - 1, i);
