@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/base/number.hpp"
+#include "core/cli/costs.hpp"
 #include "core/plugin/instance.hpp"
 #include "core/spec/capabilities.hpp"
 #include "core/spec/nearest.hpp"
@@ -187,6 +188,12 @@ std::string card(const Descriptor& d, const plugin::Registry& registry, const To
     out += "\n" + head("capabilities") + "\n";
     for (const std::string& line : lines) out += "  " + line + "\n";
   }
+  if (d.kind == "solver") {
+    if (const auto lines = data_costs(d, registry); !lines.empty()) {
+      out += "\n" + head("costs") + "\n";
+      for (const std::string& line : lines) out += "  " + line + "\n";
+    }
+  }
   if ((d.plugin->flags & ASSAY_PLUGIN_DEFAULT) != 0)
     out += fmt::format("\nthe default where a spec names no {}\n", d.kind);
   if (d.plugin->citation) out += fmt::format("\n{} {}\n", head("after"), d.plugin->citation);
@@ -208,6 +215,7 @@ nlohmann::ordered_json card_json(const Descriptor& d, const plugin::Registry& re
     out["options"].push_back(
         {{"name", o->name}, {"doc", o->doc ? o->doc : ""}, {"type", option_type(*o)}});
   out["capabilities"] = facts(d, registry);
+  if (d.kind == "solver") out["costs"] = data_costs(d, registry);
   return out;
 }
 

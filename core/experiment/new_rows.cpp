@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/experiment/trial.hpp"
@@ -43,6 +44,16 @@ void start_rows(graph::Model& model, double mean_x) {
   for (int64_t i = 0; i < model.factor[0].rows; ++i) {
     for (int64_t a = 0; a < model.factor[0].width; ++a) model.factor[0].set(i, a, start);
   }
+}
+
+// W alone is a smaller problem than the fit was, and is solved further: what stopped the fit early
+// must not leave new rows worse off than those it saw.
+void solve_well(spec::StopSpec& stop) {
+  constexpr double kResidual = 1e-9, kChange = 1e-9;
+  constexpr int64_t kSteps = 2000;
+  stop.kkt_tol = stop.kkt_tol > 0 ? std::min(stop.kkt_tol, kResidual) : kResidual;
+  stop.rel_tol = stop.rel_tol > 0 ? std::min(stop.rel_tol, kChange) : 0;
+  stop.max_iter = std::max(stop.max_iter, kSteps);
 }
 
 Expected<void> check_columns(const data::Data& x, const SavedModel& saved) {
@@ -162,6 +173,7 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   (*model)->factor[1] = storage_view(*saved.find("H"), 1);
   (*model)->frozen[1] = true;
   start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
+  solve_well(trial->stop);
   auto task = make_task(*trial, data, **model, runtime);
   if (!task) return std::move(task.error());
   auto result = fit::fit(*task);

@@ -165,6 +165,19 @@ Expected<fit::Chosen> choose(const std::string& kind,
   return chosen;
 }
 
+// Zeros that are not stored are entries; a solver that walks stored ones would leave them out.
+Expected<void> check_storage(const plugin::Descriptor& solver, const data::Data& x) {
+  const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);
+  if (!x.sparse || !x.unstored_zero || (table.takes_data & ASSAY_TAKES_SPARSE) != 0) return {};
+  return Error(ASSAY_E_COMBINATION, "E0206",
+               fmt::format("solver `{}` cannot take sparse data whose unstored entries are zeros",
+                           solver.id))
+      .at("solver")
+      .with_help(
+          "say `data.unstored: unobserved` when they are unknown, or use a solver that takes "
+          "sparse data: `assay list solvers --accepts sparse`");
+}
+
 // Names that are columns of every trace already.
 bool is_trace_column(const std::string& name) {
   static const std::vector<std::string> columns = {"objective", "loss", "penalty", "kkt"};
@@ -241,6 +254,7 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
   }
   auto solver = choose("solver", trial.solver, trial, data, runtime);
   if (!solver) return std::move(solver.error());
+  ASSAY_TRY(check_storage(*solver->descriptor, *data.train));
   task.solver = std::move(*solver);
   task.stop = stop_rules(trial.stop);
   task.measure_every = trial.measure.every;

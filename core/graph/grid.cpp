@@ -62,8 +62,7 @@ int64_t grid_blocks(const data::Data& x) {
   return b;
 }
 
-Grid::Grid(const data::Data& x, int64_t blocks)
-    : x_(x), blocks_(blocks), weighted_(x.weighted()) {
+Grid::Grid(const data::Data& x, int64_t blocks) : x_(x), blocks_(blocks), weighted_(x.weighted()) {
   if (x.sparse) sort_sparse();
 }
 

@@ -139,8 +139,7 @@ class Block {
   int32_t call(GridReader& reader) {
     worker_.ctx.scratch.reset();
     worker_.ctx.tile = &reader;
-    worker_.ctx.grid_first[0] = worker_.ctx.first = grid_.row(row_run_);
-    worker_.ctx.grid_first[1] = grid_.col(col_run_);
+    worker_.ctx.first = grid_.row(row_run_);
     assay_block block{};
     block.struct_size = sizeof block;
     block.first = grid_.row(row_run_);
@@ -163,7 +162,7 @@ class Block {
       status = threw("");
     }
     worker_.ctx.tile = nullptr;
-    worker_.ctx.grid_first[0] = worker_.ctx.grid_first[1] = -1;
+    worker_.ctx.first = 0;
     return status;
   }
 
@@ -208,10 +207,7 @@ class Block {
 GridReader::GridReader(bool weighted)
     : weighted_(weighted), rows_(kChunk), cols_(kChunk), x_(kChunk), w_(weighted ? kChunk : 0) {}
 
-int64_t GridReader::next(const Grid& grid,
-                         int64_t row_run,
-                         int64_t col_run,
-                         const Shuffle& order) {
+int64_t GridReader::next(const Grid& grid, int64_t row_run, int64_t col_run, const Shuffle& order) {
   const int64_t places = grid.places(row_run, col_run);
   for (n_ = 0; n_ == 0 && from_ < places;) {
     const int64_t count = std::min(kChunk, places - from_);
@@ -225,12 +221,7 @@ int64_t GridReader::next(const Grid& grid,
 int32_t GridReader::line(int64_t, assay_line*) { return ASSAY_E_ARGUMENT; }
 
 int32_t GridReader::entries(assay_entries* out) {
-  *out = {sizeof(assay_entries),
-          0,
-          n_,
-          rows_.data(),
-          cols_.data(),
-          x_.data(),
+  *out = {sizeof(assay_entries),          0, n_, rows_.data(), cols_.data(), x_.data(),
           weighted_ ? w_.data() : nullptr};
   return ASSAY_OK;
 }

@@ -160,7 +160,8 @@ class Lowering {
 
   // True when everything op reads whole was finished before the sweep began.
   bool joins(const Op& op, const Stage& stage) {
-    if (stage.axis != op.axis || op.axis == ASSAY_ONE || op.axis == kBlocks || !options_.force.fuse) return false;
+    if (stage.axis != op.axis || op.axis == ASSAY_ONE || op.axis == kBlocks || !options_.force.fuse)
+      return false;
     for (const int b : whole_reads(op))
       for (const Op& before : stage.ops)
         for (const int m : made(before))
@@ -332,6 +333,21 @@ class Lowering {
     emit(std::move(op));
   }
 
+  // A block of a grid is a piece of both factors, and a penalty can be told the place of one.
+  void refuse_by_place(const Line& line) {
+    for (int side = 0; side < model_.n_factors; ++side) {
+      if (!model_.penalties[side] || model_.frozen[side]) continue;
+      for (const auto& item : model_.penalties[side]->items()) {
+        const bool by_place = (item.facts.flags & ASSAY_PENALTY_BY_PLACE) != 0;
+        if (!item.whole() && !(side > 0 && by_place)) continue;
+        refused_ = Error(ASSAY_E_COMBINATION, "E0205",
+                         "`" + program_.who + "` cannot take `" + item.id + "`: `" + line.name +
+                             "` sees a few rows and columns at a time, not the whole factor")
+                       .with_help("leave `" + item.id + "` out, or use a solver of whole factors");
+      }
+    }
+  }
+
   // A stage per round. Sums go on from round to round: they have the same places in the partials
   // of all rounds, and the last one has the result.
   void lower_grid(const Line& line) {
@@ -340,6 +356,7 @@ class Lowering {
                        "`" + line.name + "`: a grid has its own order and cannot be in batches");
       return;
     }
+    refuse_by_place(line);
     const data::Data& x = *model_.x;
     const int64_t asked = line.count > 0 ? line.count : grid_blocks(x);
     const int64_t blocks = std::min({asked, x.rows, x.cols});
@@ -387,11 +404,20 @@ class Lowering {
     const bool entering = wants_entering(t);
     const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
     const bool apart = per_line(t) || (batch_ > 0 && t.value != ASSAY_NO);
+    if (squared && !plain && t.what != ASSAY_VALUE) say_cost();
     if (squared && plain && !apart && !densified_products() &&
         (t.what == ASSAY_MU || t.what == ASSAY_GRAD) && options_.force.fuse)
       lower_squared(line, entering);
     else
       lower_general(line, squared, entering);
+  }
+
+  // What masks and weights cost under the squared loss, said once.
+  void say_cost() {
+    if (std::exchange(cost_said_, true)) return;
+    layout_.remarks.push_back(
+        "X is masked, weighted or unobserved where not stored: the model is evaluated at every "
+        "observed entry, about 3 times the flops of a plain squared loss and no more memory");
   }
 
   // The host measures the loss on the first terms whose operands are the factors as they enter the
@@ -784,6 +810,7 @@ class Lowering {
   std::vector<std::vector<Control>*> open_ = {&layout_.control};
   int64_t batch_ = 0;  // rows of the batches being lowered, 0 outside
   std::optional<Error> refused_;
+  bool cost_said_ = false;
   bool weighted_ = false, zeros_ = false, entering_done_ = false;
   int32_t compute_ = ASSAY_F64, main_ = ASSAY_ROWS;
 };

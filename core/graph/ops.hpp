@@ -121,7 +121,7 @@ struct Stage {
   int64_t blocks = 0;  // a round of a grid: how many a side
   int64_t round = 0;
   std::shared_ptr<const Grid> grid;
-  double times = 1;    // that it runs in a step: once a batch; a loop's turns count once
+  double times = 1;  // that it runs in a step: once a batch; a loop's turns count once
 };
 
 // The order sweeps run in: a run of them, or a body that runs more than once.

@@ -46,7 +46,6 @@ struct assay_ctx {
   int64_t first = 0;  // row of the factor that a call's views begin with
   const assay::plugin::Loss* loss = nullptr;  // the model's
   assay::plugin::TileSource* tile = nullptr;  // null: the call may not ask for X
-  int64_t grid_first[2] = {-1, -1};  // in a grid's block: of W and of H
   const std::atomic<bool>* cancel = nullptr;
   const assay::plugin::LogSink* log = nullptr;
   assay::plugin::Scratch scratch;

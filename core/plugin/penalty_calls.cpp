@@ -14,12 +14,7 @@ const PenaltySet& set_of(const assay_ctx* ctx, int32_t side) {
   return set ? *set : none;
 }
 
-// In a grid both factors are at hand, and each has its own first row.
-bool usable(assay_ctx* ctx, int32_t side) {
-  if (ctx == nullptr || side < 0 || side > 2) return false;
-  if (side < 2 && ctx->grid_first[side] >= 0) ctx->first = ctx->grid_first[side];
-  return true;
-}
+bool usable(const assay_ctx* ctx, int32_t side) { return ctx != nullptr && side >= 0 && side < 3; }
 
 const WholeTerms* terms_of(const assay_ctx* ctx, int32_t side) { return ctx->whole[side]; }
 
