@@ -51,7 +51,7 @@ void TypedLanes<T>::size(Worker& w) const {
     }
     tile_doubles = std::max(tile_doubles, per_row * stage.tile);
     for (const Op& op : stage.ops) {
-      if (!op.reads_x) continue;
+      if (!op.reads_x || op.kind == OpKind::kGrid) continue;
       if (op.kind == OpKind::kNormals || op.kind == OpKind::kEach) {
         const bool rows = stage.axis == ASSAY_ROWS;
         (rows ? line_rows : line_cols) = std::max(rows ? line_rows : line_cols, stage.tile);
@@ -81,7 +81,7 @@ void TypedLanes<T>::size(Worker& w) const {
     return AlignedArray<unsigned char>(n * static_cast<int64_t>(sizeof(T)));
   };
   if (loads) w.x = bytes(x);
-  if (weighted_ && !x_.sparse) w.weights = bytes(x);
+  if (weighted_) w.weights = bytes(x);
   if (powers) w.powers = bytes(x);
   for (auto& s : w.slice) s = bytes(slice);
   for (auto& r : w.result) r = bytes(slice);

@@ -163,7 +163,7 @@ class TypedLanes final : public Lanes {
     t.x = to;
   }
   void load_weights(Tile& t) const {
-    if (t.weights || !weighted_ || x_.sparse) return;
+    if (t.weights || !weighted_) return;
     t.ldw = kernels::padded<T>(x_.cols);
     T* to = reinterpret_cast<T*>(t.w->weights.data());
     data::load_weights<T>(x_, t.first, t.count, 0, x_.cols, to, t.ldw);

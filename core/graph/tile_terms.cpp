@@ -111,7 +111,7 @@ int32_t TypedLanes<T>::panel_terms(const Op& op, Tile& t) const {
     k.rows = std::min(step, end - r);
     k.cols = t.count;
     k.x = load_panel(t, r, k.rows, k.ldx);
-    if (weighted_ && !x_.sparse) {
+    if (weighted_) {
       k.ldw = kernels::padded<T>(t.count);
       T* to = reinterpret_cast<T*>(t.w->weights.data());
       data::load_weights<T>(x_, r, k.rows, t.first, t.count, to, k.ldw);

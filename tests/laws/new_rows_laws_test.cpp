@@ -33,7 +33,9 @@ void transform_is_not_worse(const Posed& posed, const DataPtr& x) {
                after = rows->fitted.trace.rows.back().objective;
   const double scale = std::max(std::abs(before), 1e-12 * fit->data.facts.sumsq);
   CHECK(after <= before + 1e-6 * scale);
-  if (fit->result.stop == fit::Stop::kConverged) CHECK(after >= before - 1e-6 * scale);
+  // A residual relative to a steep start can be met far from the end.
+  if (fit->result.stop == fit::Stop::kConverged && posed.deterministic())
+    CHECK(after >= before - 1e-6 * scale);
 }
 
 }  // namespace

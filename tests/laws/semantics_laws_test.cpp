@@ -68,6 +68,7 @@ TEST_CASE("law: hidden by a mask is hidden by a weight of 0, dense and sparse") 
 TEST_CASE("law: unobserved because it is not stored is hidden by a mask") {
   for_every_solver([](const Posed& posed) {
     if (!posed.takes(ASSAY_TAKES_MASK) || !posed.takes(ASSAY_TAKES_UNOBSERVED)) return;
+    if (!posed.deterministic()) return;  // another storage may be visited in another order
     Problem p = small_problem(posed);
     for (double& v : p.x)
       if (v == 0) v = std::isfinite(posed.facts.x_hi) ? posed.facts.x_hi : 0.25;

@@ -11,6 +11,8 @@
           adagrad   eta = step u / sqrt(sum of g^2 so far), for each entry of a factor
    L = c mean |x|, c the loss's curvature at the mean, and u = sqrt(mean |x| / k), so that units of
    X do not matter. Cost of an epoch 6 k for each entry; nothing is monotone.
+   With one factor fixed (new rows, a known dictionary) each row of the other is a problem of its
+   own, and is solved without chance: proximal gradient, steps halved until F falls enough.
    Robbins and Monro 1951; Gemulla, Nijkamp, Haas and Sismanis 2011; Duchi, Hazan and Singer 2011.
  */
 #include <assay/plugin.h>
@@ -18,6 +20,8 @@
 #include <string.h>
 
 enum { CONSTANT, INVERSE, ADAGRAD };
+enum { INNER = 10, kSpan = 1024 };      /* steps of a row's own problem; longest span of a loss */
+static const double kMostSlope = 1e150; /* its square is a number */
 
 typedef struct {
   const assay_host* host;
@@ -29,7 +33,7 @@ typedef struct {
   double lowest,
       highest; /* of the model: the loss's domain, a little inside where an end is open */
   double unit; /* size of a factor's entry */
-  int nonneg[2];
+  int nonneg[2], frozen[2];
   uint64_t stream;
 } sgd;
 
@@ -73,6 +77,7 @@ static int32_t visit(void* self, const assay_block* b) {
     if (failed) return failed;
     const double weight = e.w ? e.w[at] : 1;
     g *= weight;
+    if (fabs(g) > kMostSlope) g = copysign(kMostSlope, g);
     for (int64_t a = 0; a < k; a++) {
       dw[a] = g * h[a];
       dh[a] = g * w[a];
@@ -100,6 +105,129 @@ static int32_t visit(void* self, const assay_block* b) {
     }
     const int32_t failed = s->penalties->prox_rows(b->ctx, side, &F, seen[side]);
     if (failed) return failed;
+  }
+  return ASSAY_OK;
+}
+
+/* One row's problem while the other factor is fixed. */
+typedef struct {
+  const sgd* s;
+  assay_ctx* ctx;
+  int32_t side;
+  int64_t k, n; /* width, entries */
+  const assay_line* line;
+  const assay_view* O;           /* the other factor, whole */
+  double *m, *g, *slope, *trial; /* n, n, k, k */
+} row_problem;
+
+static const double* other_row(const row_problem* p, int64_t e) {
+  const int64_t at = p->line->idx ? p->line->idx[e] : e;
+  return (const double*)p->O->data + at * p->O->stride;
+}
+
+/* F of the row f: loss and penalties. */
+static int32_t row_value(const row_problem* p, double* f, double* out) {
+  const sgd* s = p->s;
+  for (int64_t e = 0; e < p->n; e++) {
+    const double* o = other_row(p, e);
+    double m = 0;
+    for (int64_t a = 0; a < p->k; a++) m += f[a] * o[a];
+    m = m > s->lowest ? m : s->lowest;
+    p->m[e] = m < s->highest ? m : s->highest;
+  }
+  double sum = 0;
+  for (int64_t e = 0; e < p->n; e += kSpan) {
+    const int64_t n = p->n - e < kSpan ? p->n - e : kSpan;
+    const int32_t bad = s->loss->value(p->ctx, n, p->line->x + e, p->m + e, p->g + e);
+    if (bad) return bad;
+  }
+  for (int64_t e = 0; e < p->n; e++) sum += (p->line->w ? p->line->w[e] : 1) * p->g[e];
+  const assay_view F = {f, 1, p->k, p->k, 0, ASSAY_F64, 0};
+  const int32_t bad = s->penalties->value(p->ctx, p->side, &F, out);
+  *out += sum;
+  return bad;
+}
+
+/* Gradient of the loss at the model row_value left in m. */
+static int32_t row_slope(const row_problem* p) {
+  for (int64_t e = 0; e < p->n; e += kSpan) {
+    const int64_t n = p->n - e < kSpan ? p->n - e : kSpan;
+    const int32_t bad = p->s->loss->grad(p->ctx, n, p->line->x + e, p->m + e, p->g + e);
+    if (bad) return bad;
+  }
+  memset(p->slope, 0, sizeof(double) * (size_t)p->k);
+  for (int64_t e = 0; e < p->n; e++) {
+    const double* o = other_row(p, e);
+    const double g = p->g[e] * (p->line->w ? p->line->w[e] : 1);
+    for (int64_t a = 0; a < p->k; a++) p->slope[a] += g * o[a];
+  }
+  return ASSAY_OK;
+}
+
+static int32_t solve_row(const row_problem* p, double* f, double* length) {
+  double here = 0;
+  int32_t bad = row_value(p, f, &here);
+  for (int inner = 0; !bad && inner < INNER; inner++) {
+    bad = row_slope(p);
+    if (bad) return bad;
+    if (!(*length > 0)) { /* a first guess: as far as the row is long */
+      double slope = 0, size = 0;
+      for (int64_t a = 0; a < p->k; a++) {
+        slope += p->slope[a] * p->slope[a];
+        size += f[a] * f[a];
+      }
+      if (!(slope > 0)) return ASSAY_OK;
+      *length = sqrt((size > 0 ? size : p->s->unit * p->s->unit) / slope);
+    }
+    double there = here;
+    int fell = 0;
+    for (int halvings = 0; halvings < 60 && !fell; halvings++) {
+      for (int64_t a = 0; a < p->k; a++) p->trial[a] = f[a] - *length * p->slope[a];
+      assay_view F = {p->trial, 1, p->k, p->k, 0, ASSAY_F64, 0};
+      bad = p->s->penalties->prox_rows(p->ctx, p->side, &F, length);
+      if (bad) return bad;
+      bad = row_value(p, p->trial, &there);
+      if (bad) return bad;
+      double moved = 0;
+      for (int64_t a = 0; a < p->k; a++) moved += (p->trial[a] - f[a]) * (p->trial[a] - f[a]);
+      if (moved == 0) return ASSAY_OK;
+      fell = there <= here - 0.25 * moved / *length;
+      if (!fell) *length *= 0.5;
+    }
+    if (!fell) return ASSAY_OK; /* F is flat here to rounding */
+    memcpy(f, p->trial, sizeof(double) * (size_t)p->k);
+    here = there;
+    *length *= 1.5;
+  }
+  return bad;
+}
+
+/* {F io, O, lengths io}; tag: the side that is free */
+static int32_t solve(void* self, const assay_block* b) {
+  const sgd* s = self;
+  const assay_view *F = &b->arg[0], *L = &b->arg[2];
+  for (int64_t i = 0; i < F->rows; i++) {
+    assay_line line = {sizeof line, 0, 0, NULL, NULL, NULL, 0, 0};
+    const int32_t failed = s->tile->line(b->ctx, i, &line);
+    if (failed) return failed;
+    const int64_t k = F->cols, n = line.n;
+    if (n == 0) continue;
+    double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (2 * n + 2 * k));
+    if (!memory) return ASSAY_E_MEMORY;
+    const row_problem p = {s,
+                           b->ctx,
+                           b->tag,
+                           k,
+                           n,
+                           &line,
+                           &b->arg[1],
+                           memory,
+                           memory + n,
+                           memory + 2 * n,
+                           memory + 2 * n + k};
+    const int32_t bad =
+        solve_row(&p, (double*)F->data + i * F->stride, (double*)L->data + i * L->stride);
+    if (bad) return bad;
   }
   return ASSAY_OK;
 }
@@ -137,8 +265,10 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   const int open_hi = (p->loss->flags & ASSAY_LOSS_M_HI_OPEN) != 0;
   s->lowest = p->loss->m_lo + (open_lo ? 1e-2 * mean : 0);
   s->highest = p->loss->m_hi - (open_hi ? 1e-2 * mean : 0);
-  for (int side = 0; side < 2; side++)
+  for (int side = 0; side < 2; side++) {
     s->nonneg[side] = (p->factor_flags[side] & ASSAY_FACTOR_NONNEG) != 0;
+    s->frozen[side] = (p->factor_flags[side] & ASSAY_FACTOR_FROZEN) != 0;
+  }
   s->stream = p->stream;
   *self = s;
   return ASSAY_OK;
@@ -152,6 +282,17 @@ static assay_buf squares(assay_builder* b, const char* name, int32_t axis) {
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   const sgd* s = self;
   if (purpose != ASSAY_STEP) return ASSAY_OK;
+  if (s->frozen[0] || s->frozen[1]) {
+    const int32_t side = s->frozen[0] ? 1 : 0;
+    const assay_buffer lengths = {sizeof lengths, 0, "lengths", side, ASSAY_STATE,
+                                  ASSAY_F64,      1, 0,         1};
+    const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT},
+                              {b->factor(b, 1 - side), ASSAY_IN},
+                              {b->buffer(b, &lengths), ASSAY_INOUT}};
+    const assay_each each = {sizeof each, ASSAY_EACH_X, "solve", side, 3, solve, args, side, 0};
+    b->each(b, &each);
+    return b->status(b);
+  }
   assay_arg args[6] = {{b->factor(b, 0), ASSAY_INOUT},
                        {b->factor(b, 1), ASSAY_INOUT},
                        {b->given(b, ASSAY_ROW_COUNTS), ASSAY_IN},
