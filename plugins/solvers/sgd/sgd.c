@@ -232,8 +232,11 @@ static int32_t solve(void* self, const assay_block* b) {
   return ASSAY_OK;
 }
 
-static double typical_curvature(const assay_loss_facts* loss, double mean) {
-  if (loss->tag == ASSAY_TAG_BETA) return pow(mean, loss->tag_parameter - 2);
+static double typical_curvature(const assay_math* math, const assay_loss_facts* loss, double mean) {
+  if (loss->tag == ASSAY_TAG_BETA) {
+    math->pow(1, &mean, loss->tag_parameter - 2, &mean);
+    return mean;
+  }
   if (loss->tag == ASSAY_TAG_IS) return 1 / (mean * mean);
   return isfinite(loss->curvature_bound) ? loss->curvature_bound : 1 / mean;
 }
@@ -259,7 +262,9 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   if (!(mean > 0)) mean = 1;
   s->unit = sqrt(mean / (double)p->k[0]);
   s->step = host->option_number(p->options, "step");
-  s->step *= s->schedule == ADAGRAD ? s->unit : 1 / (typical_curvature(p->loss, mean) * mean);
+  s->step *= s->schedule == ADAGRAD
+                 ? s->unit
+                 : 1 / (typical_curvature(host->service("assay.math/1"), p->loss, mean) * mean);
   if (!(s->step < INFINITY)) s->step = 1;
   const int open_lo = (p->loss->flags & ASSAY_LOSS_M_LO_OPEN) != 0;
   const int open_hi = (p->loss->flags & ASSAY_LOSS_M_HI_OPEN) != 0;
