@@ -16,7 +16,7 @@
 
 #include "admm.h"
 
-enum { SPAN = 1024, SECANTS = 16, HALVINGS = 40 };
+enum { SPAN = 1024, SECANTS = 60, HALVINGS = 40 };
 
 typedef struct {
   int64_t n, k, length;
