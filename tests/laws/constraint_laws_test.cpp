@@ -2,14 +2,18 @@
 // Laws of whole fits for every solver and every penalty or constraint it takes, on either factor:
 // each iterate is feasible, the objective falls, bits do not depend on threads, a fit resumed is
 // the fit, and new rows are fitted.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "core/experiment/new_rows.hpp"
+#include "core/fit/certificate.hpp"
 #include "core/spec/capabilities.hpp"
 #include "tests/fit/support.hpp"
 
@@ -30,8 +34,8 @@ std::shared_ptr<plugin::Registry> solvers() {
 }
 
 std::string example_file(const std::string& id, int side) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("assay-fit-" + id + (side ? "-h.csv" : "-w.csv"));
+  const std::string name = "assay-fit-" + std::to_string(getpid()) + "-" + id;
+  const auto path = std::filesystem::temp_directory_path() / (name + (side ? "-h.csv" : "-w.csv"));
   std::ofstream out(path);
   if (id == "fixed") {
     const int64_t rows = side ? kK : kN, cols = side ? kD : kK;
@@ -198,4 +202,83 @@ TEST_CASE("law: a fit resumed in the middle is the fit, with every penalty") {
     again.run();
     for (const int side : {0, 1}) CHECK(whole.factor(side) == again.factor(side));
   });
+}
+
+TEST_CASE("law: new rows of a model are fitted under what does not tie the rows of W together") {
+  for_every_pair([](const Case& c) {
+    if (c.side != 0) return;
+    spec::Trial t = c.trial;
+    t.stop.max_iter = 10;
+    Fitted trained(t);
+    trained.run();
+    Problem rows = random_problem(9, kD, kK, 8);
+    experiment::Prepared data;
+    data.train = dense(rows);
+    data.facts = data::measure(*data.train);
+    data.data_id = data.stream_id = data.train->id;
+    data.new_rows = true;
+    auto model = experiment::make_model(t, data, trained.runtime);
+    REQUIRE_MESSAGE(model.ok(), model.error().message);
+    (*model)->factor[1] = trained.model->factor[1];
+    (*model)->frozen[1] = true;
+    for (int64_t i = 0; i < rows.n; ++i)
+      for (int64_t a = 0; a < kK; ++a) (*model)->factor[0].set(i, a, 0.3);
+    t.init.id.clear();
+    auto task = experiment::make_task(t, data, **model, trained.runtime);
+    REQUIRE_MESSAGE(task.ok(), task.error().message);
+    const auto result = fit::fit(*task);
+    REQUIRE_MESSAGE(result.ok(), result.error().message);
+    for (const auto& row : result->trace.rows) CHECK(std::isfinite(row.objective));
+    CHECK(result->trace.rows.back().objective <= result->trace.rows.front().objective);
+    CHECK_FALSE((*model)->penalties[0]->couples());
+    CHECK_FALSE((*model)->penalties[0]->sees_whole());
+    if (trained.model->penalties[0]->nonneg())
+      for (int64_t i = 0; i < rows.n; ++i)
+        for (int64_t a = 0; a < kK; ++a) CHECK((*model)->factor[0].get(i, a) >= 0);
+  });
+}
+
+// scikit-learn 1.x, NMF: 1/2 |X - WH|^2 + alpha_W l1_ratio n_features |W|_1
+//   + alpha_H l1_ratio n_samples |H|_1 + 1/2 alpha_W (1 - l1_ratio) n_features |W|^2 + ...
+TEST_CASE("elastic_net adds what scikit-learn's NMF adds for alpha_W, alpha_H and l1_ratio") {
+  const auto with = [](std::map<std::string, double> numbers) {
+    spec::Use u = penalty("elastic_net", 0);
+    for (const auto& [name, v] : numbers) {
+      u.options.values[name].number = v;
+      u.options.values[name].given = true;
+    }
+    return u;
+  };
+  const auto penalty_of = [](const spec::Use& W, const spec::Use& H, double sums[4]) {
+    spec::Trial t = mu_trial("squared", kK);
+    t.model.W.penalties = {W};
+    t.model.H.penalties = {H};
+    Fitted f(t);
+    for (const int side : {0, 1}) {
+      graph::Buffer& b = f.model->factor[side];
+      for (int64_t i = 0; i < b.rows; ++i) {
+        for (int64_t a = 0; a < b.width; ++a) {
+          const double v = 0.1 * static_cast<double>((3 * i + a + side) % 7);
+          b.set(i, a, v);
+          sums[2 * side] += v;
+          sums[2 * side + 1] += v * v;
+        }
+      }
+    }
+    const auto value = fit::penalty_value(*f.model);
+    REQUIRE(value.ok());
+    return *value;
+  };
+  const double n = kN, d = kD, r = 0.3;
+  double s[4] = {};
+  const double both = penalty_of(with({{"alpha_W", 0.02}, {"l1_ratio", r}}),
+                                 with({{"alpha_H", 0.05}, {"l1_ratio", r}}), s);
+  CHECK(both == doctest::Approx(0.02 * d * (r * s[0] + 0.5 * (1 - r) * s[1]) +
+                                0.05 * n * (r * s[2] + 0.5 * (1 - r) * s[3]))
+                    .epsilon(1e-13));
+  double same[4] = {};  // alpha_H = "same"
+  const spec::Use one = with({{"alpha_W", 0.02}, {"l1_ratio", r}});
+  CHECK(penalty_of(one, one, same) == doctest::Approx(0.02 * d * (r * s[0] + 0.5 * (1 - r) * s[1]) +
+                                                      0.02 * n * (r * s[2] + 0.5 * (1 - r) * s[3]))
+                                          .epsilon(1e-13));
 }

@@ -2,6 +2,7 @@
 // Laws of every penalty that is found: prox, halves, gradient and quadratic form all belong to one
 // value.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -114,8 +115,9 @@ struct Tested {
 
 // Files for the options that name one: a value for some entries, and edges among the rows.
 std::string example_file(const std::string& id, int side) {
-  const auto path = std::filesystem::temp_directory_path() /
-                    ("assay-law-" + id + (side == 1 ? "-h.csv" : "-w.csv"));
+  const std::string name = "assay-law-" + std::to_string(getpid()) + "-" + id;
+  const auto path =
+      std::filesystem::temp_directory_path() / (name + (side == 1 ? "-h.csv" : "-w.csv"));
   std::ofstream out(path);
   if (id == "fixed") {
     const int64_t rows = side == 1 ? kCols : kRows, cols = side == 1 ? kRows : kCols;
