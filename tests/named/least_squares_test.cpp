@@ -13,14 +13,12 @@ using namespace assay::test;
 
 namespace {
 
-std::vector<spec::Use> elastic_net(double l1, double l2) {
-  std::vector<spec::Use> uses;
-  for (const auto& [id, weight] : {std::pair{"l1", l1}, std::pair{"l2", l2}}) {
-    if (weight == 0) continue;
-    uses.push_back(use("penalty", id));
-    uses.back().options.values["weight"].number = weight;
-  }
-  return uses;
+std::vector<spec::Use> elastic_net(double alpha, double l1_ratio) {
+  if (alpha == 0) return {};
+  spec::Use u = use("penalty", "elastic_net");
+  u.options.values["alpha"].number = alpha;
+  u.options.values["l1_ratio"].number = l1_ratio;
+  return {u};
 }
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -77,8 +75,8 @@ TEST_CASE("cd and mu take scikit-learn's steps") {
       spec::Trial trial = mu_trial(known.loss, p.k);
       trial.solver = use("solver", known.solver);
       trial.stop.max_iter = named::kSteps;
-      trial.model.W.penalties = elastic_net(known.l1_w, known.l2_w);
-      trial.model.H.penalties = elastic_net(known.l1_h, known.l2_h);
+      trial.model.W.penalties = elastic_net(known.alpha_w, known.l1_ratio);
+      trial.model.H.penalties = elastic_net(known.alpha_h, known.l1_ratio);
       Fixture f(is_sparse ? sparse(p) : dense(p), trial);
       f.task.init.reset();
       std::vector<double> known_h;  // d x k

@@ -29,8 +29,7 @@ inline double sklearn_h(int64_t a, int64_t j) {
 struct SklearnCase {
   const char* code;  // NMF(n_components=3, init="custom", tol=0, max_iter=25, ...)
   const char *solver, *loss;
-  double l1_w, l2_w, l1_h,
-      l2_h;  // scikit-learn's alpha times l1_ratio (1 - l1_ratio) times the other side's length
+  double alpha_w, alpha_h, l1_ratio;
   std::vector<double> W, H;
 };
 
@@ -40,7 +39,6 @@ inline const std::vector<SklearnCase>& sklearn_cases() {
           "solver='cd'",
           "cd",
           "squared",
-          0,
           0,
           0,
           0,
@@ -97,10 +95,9 @@ inline const std::vector<SklearnCase>& sklearn_cases() {
           "solver='cd', alpha_W=0.02, alpha_H=0.01, l1_ratio=0.25",
           "cd",
           "squared",
-          0.035,
-          0.105,
-          0.0225,
-          0.0675,
+          0.02,
+          0.01,
+          0.25,
           {0,
            0.628203205234,
            0.902368100743,
@@ -157,7 +154,6 @@ inline const std::vector<SklearnCase>& sklearn_cases() {
           0,
           0,
           0,
-          0,
           {0.0047266951322,  0.810556312237,  0.408082923552,  0.501202328876,    0.758918438052,
            0.0911224327016,  0.626042629662,  0.0533525583149, 0.813812090641,    0.139479754074,
            0.968190949849,   0.0261826107002, 0.29940416708,   9.92205205099e-06, 0.383146772814,
@@ -174,7 +170,6 @@ inline const std::vector<SklearnCase>& sklearn_cases() {
           "solver='mu', beta_loss='kullback-leibler'",
           "mu",
           "kl",
-          0,
           0,
           0,
           0,
