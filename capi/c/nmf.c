@@ -58,7 +58,7 @@ int main(void) {
   if (assay_data_from_dense(&view, 0, NULL, NULL, &data, &error) < 0) return fail("data", error);
 
   /* 3. The fit. */
-  const assay_fit_options options = {sizeof options, 0, NULL, print_row, NULL};
+  const assay_fit_options options = {sizeof options, 0, NULL, print_row, NULL, NULL};
   if (assay_fit(runtime, spec, data, &options, &model, &error) < 0) return fail("fit", error);
 
   /* 4. What came out. */

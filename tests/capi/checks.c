@@ -218,8 +218,8 @@ static const char* errors_are_objects_and_outputs_untouched(void) {
   REQUIRE(assay_data_from_dense(NULL, 0, NULL, NULL, &kept, NULL) == ASSAY_E_ARGUMENT);
   v = dense_view(x, ASSAY_F64, N, D, D, 1);
   REQUIRE(assay_data_from_dense(&v, 0, NULL, NULL, &data, &e) == ASSAY_OK && e == NULL);
-  REQUIRE(assay_fit(r, "assay: 1\nname: c\nmodel: { rank: 3, rnk: 3 }\nsolver: mu\n", data, NULL, &model,
-                    &e) == ASSAY_E_SPEC);
+  REQUIRE(assay_fit(r, "assay: 1\nname: c\nmodel: { rank: 3, rnk: 3 }\nsolver: mu\n", data, NULL,
+                    &model, &e) == ASSAY_E_SPEC);
   REQUIRE(model == NULL && strncmp(assay_error_code(e), "E01", 3) == 0);
   REQUIRE(strstr(assay_error_text(e), "rnk") != NULL &&
           strstr(assay_error_text(e), "error[E01") == assay_error_text(e));
@@ -271,7 +271,7 @@ static const char* a_signal_handler_cancels(void) {
   fill(x);
   const assay_dense v = dense_view(x, ASSAY_F64, N, D, D, 1);
   REQUIRE(assay_data_from_dense(&v, 0, NULL, NULL, &data, NULL) == ASSAY_OK);
-  const assay_fit_options options = {sizeof options, 0, flag, count_rows, &rows};
+  const assay_fit_options options = {sizeof options, 0, flag, count_rows, &rows, NULL};
   REQUIRE(assay_fit(r, kSpec, data, &options, &model, NULL) == ASSAY_STOPPED);
   REQUIRE(strcmp(assay_model_stop(model), "interrupted") == 0);
   REQUIRE(assay_model_trace(model, "iteration", &iterations, &n) == ASSAY_OK);
@@ -330,6 +330,19 @@ static const char* models_are_saved_loaded_and_used(void) {
   REQUIRE(sum < 1.2 * c.loss + 1e-9);
   const assay_dense small = dense_view(rows, ASSAY_F64, N, K - 1, K, 1);
   REQUIRE(assay_model_transform(r, loaded, data, NULL, &small, &e) == ASSAY_E_SHAPE);
+  assay_error_destroy(&e);
+  /* Going on over the same rows: the given model stays, the new one is no worse. */
+  assay_model* more = NULL;
+  REQUIRE(assay_model_partial_fit(r, loaded, data, 5, NULL, &more, &e) >= 0);
+  REQUIRE(assay_model_certificate(more, &c2) == ASSAY_OK && c2.iterations == 5);
+  REQUIRE(c2.loss < 1.2 * c.loss + 1e-9);
+  REQUIRE(assay_model_array(more, "W", &b) == ASSAY_OK && b.rows == N && b.cols == K);
+  assay_model_destroy(&more);
+  const assay_fit_options warm = {sizeof warm, 0, NULL, NULL, NULL, loaded};
+  REQUIRE(assay_fit(r, kSpec, data, &warm, &more, &e) >= 0);
+  REQUIRE(assay_model_certificate(more, &c2) == ASSAY_OK && c2.loss < c.loss);
+  assay_model_destroy(&more);
+  REQUIRE(assay_model_partial_fit(r, loaded, data, -1, NULL, &more, &e) == ASSAY_E_ARGUMENT);
   assay_error_destroy(&e);
   assay_model_destroy(&model);
   assay_model_destroy(&loaded);
