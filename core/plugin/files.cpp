@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Service "assay.files/1": named arrays of numbers from .npy, .npz and .csv files.
+// Service "assay.files/1": named arrays of numbers from .npy, .npz, .csv and .mtx files.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -136,12 +136,60 @@ Expected<Array> load_csv(const std::string& path) {
   return a;
 }
 
+// MatrixMarket coordinates as a list: an entry's row and column, from 0, and its value (a pattern's
+// is 1). The size line, which comes first, is checked against the entries and left out.
+Expected<Array> load_mtx(const std::string& path) {
+  const auto text = text_of(path);
+  if (!text) return text.error();
+  Array a;
+  a.cols = 3;
+  std::string_view rest = *text;
+  int64_t entries = -1;
+  if (rest.rfind("%%MatrixMarket matrix coordinate", 0) != 0)
+    return file_error(ASSAY_E_FORMAT, path,
+                      fmt::format("`{}` is not a MatrixMarket file of coordinates", path));
+  for (int64_t line_number = 1; !rest.empty(); ++line_number) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    std::vector<double> row;
+    bool numeric = line.empty() || line[0] != '%';
+    for (size_t at = 0; numeric && at < line.size();) {
+      const size_t first = line.find_first_not_of(" \t\r", at);
+      if (first == std::string_view::npos) break;
+      at = std::min(line.find_first_of(" \t\r", first), line.size());
+      const auto v = parse_double(line.substr(first, at - first));
+      numeric = v.has_value();
+      if (numeric) row.push_back(*v);
+    }
+    if (row.empty() && (line.empty() || line[0] == '%')) continue;
+    if (!numeric || row.size() < 2 || row.size() > 3 || (entries < 0 && row.size() != 3)) {
+      Error e = file_error(ASSAY_E_NOT_NUMERIC, path,
+                           fmt::format("`{}` has a line that is not an entry", path));
+      e.place = fmt::format("line {}", line_number);
+      return e;
+    }
+    if (entries < 0) {
+      entries = static_cast<int64_t>(row[2]);
+      continue;
+    }
+    a.values.insert(a.values.end(), {row[0] - 1, row[1] - 1, row.size() == 3 ? row[2] : 1.0});
+    ++a.rows;
+  }
+  if (a.rows != entries)
+    return file_error(ASSAY_E_TRUNCATED, path,
+                      fmt::format("`{}` has {} entries and promises {}", path, a.rows, entries));
+  return a;
+}
+
 Expected<Array> load_any(const char* path, const char* name) {
   const std::string p = path ? path : "";
   if (ends_with(p, ".npz")) return load_npz(p, name);
   if (ends_with(p, ".csv")) return load_csv(p);
+  if (ends_with(p, ".mtx")) return load_mtx(p);
   if (!ends_with(p, ".npy"))
-    return file_error(ASSAY_E_FORMAT, p, fmt::format("`{}` is not a .npy, .npz or .csv file", p));
+    return file_error(ASSAY_E_FORMAT, p,
+                      fmt::format("`{}` is not a .npy, .npz, .csv or .mtx file", p));
   auto m = kernels::read_npy(p);
   if (!m) return std::move(m.error());
   return array_of(*m, p);

@@ -282,3 +282,23 @@ TEST_CASE("elastic_net adds what scikit-learn's NMF adds for alpha_W, alpha_H an
                                                       0.02 * n * (r * s[2] + 0.5 * (1 - r) * s[3]))
                                           .epsilon(1e-13));
 }
+
+TEST_CASE("multiplicative updates fall where a quartic penalty outweighs the loss") {
+  for (const char* loss : {"squared", "kl"}) {
+    for (const double weight : {1.0, 30.0, 1000.0}) {
+      CAPTURE(loss);
+      CAPTURE(weight);
+      spec::Trial t = mu_trial(loss, kK);
+      spec::Use u = penalty("orthogonal", 0, "identity");
+      u.options.values["weight"].number = weight;
+      t.model.W.penalties = {u};
+      t.stop.max_iter = 40;
+      t.stop.kkt_tol = 1e-300;
+      Fitted f(t);
+      const fit::Result r = f.run();
+      const auto& rows = r.trace.rows;
+      for (size_t i = 1; i < rows.size(); ++i)
+        CHECK(rows[i].objective <= rows[i - 1].objective * (1 + 1e-13));
+    }
+  }
+}

@@ -116,8 +116,9 @@ struct Tested {
 // Files for the options that name one: a value for some entries, and edges among the rows.
 std::string example_file(const std::string& id, int side) {
   const std::string name = "assay-law-" + std::to_string(getpid()) + "-" + id;
-  const auto path =
-      std::filesystem::temp_directory_path() / (name + (side == 1 ? "-h.csv" : "-w.csv"));
+  const auto path = std::filesystem::temp_directory_path() / (name + (side == 0       ? "-w.csv"
+                                                                      : id == "graph" ? "-h.mtx"
+                                                                                      : "-h.csv"));
   std::ofstream out(path);
   if (id == "fixed") {
     const int64_t rows = side == 1 ? kCols : kRows, cols = side == 1 ? kRows : kCols;
@@ -125,7 +126,11 @@ std::string example_file(const std::string& id, int side) {
       for (int64_t j = 0; j < cols; ++j)
         out << ((i + 2 * j) % 3 == 0 ? "0.25" : "nan") << (j + 1 == cols ? "\n" : ",");
   } else {
-    out << "0,1,1\n1,2,0.5\n5,3,2\n3,5,2\n6,0,1\n";
+    if (side == 1)
+      out << "%%MatrixMarket matrix coordinate real general\n% edges\n7 7 5\n"
+             "1 2 1\n2 3 0.5\n6 4 2\n4 6 2\n7 1 1\n";
+    else
+      out << "0,1,1\n1,2,0.5\n5,3,2\n3,5,2\n6,0,1\n";
   }
   return path.string();
 }
@@ -411,6 +416,29 @@ TEST_CASE(
       });
     }
   });
+}
+
+TEST_CASE("a graph is the same from a list of edges and from a MatrixMarket file") {
+  const auto r = Registry::open({});
+  REQUIRE(r);
+  std::vector<double> values;
+  for (const int side : {0, 1}) {
+    Options o;
+    o.values["path"].type = ASSAY_OPT_PATH;
+    o.values["path"].text = example_file("graph", side);
+    o.values["path"].has_text = o.values["path"].given = true;
+    const auto set = PenaltySet::create({{(*r)->find("penalty", "graph"), o}}, side);
+    REQUIRE(set);
+    const assay_factor_facts facts = {sizeof facts, 0, side, side, kRows, kCols, kRows, kRows};
+    REQUIRE((*set)->bind(facts).ok());
+    Factor f = random(11, false);
+    assay_ctx ctx;
+    const assay_view v = f.view();
+    values.push_back(0);
+    REQUIRE((*set)->value(&ctx, &v, &values.back()) == ASSAY_OK);
+  }
+  CHECK(values[0] > 0);
+  CHECK(values[0] == values[1]);
 }
 
 TEST_CASE("law: every pair of penalty and constraint composes exactly, or is refused") {
