@@ -15,15 +15,19 @@ Error misbehaved(const std::string& what) {
       .with_help("mend the reader: its rows must fit the shape it declares");
 }
 
-// A copy of lines that may lie in the reader's memory.
+// Appends lines that may lie in the reader's memory.
+void append(const data::Lines& from, data::LineStore& store) {
+  for (int64_t i = 0; i < from.lines; ++i) {
+    for (int64_t p = from.indptr[i]; p < from.indptr[i + 1]; ++p)
+      store.entry(from.indices[p], data::value_at(from, p));
+    store.end_line();
+  }
+}
+
 data::Lines copied(const data::Lines& from) {
   auto store = std::make_shared<data::LineStore>(from.dtype);
   store->reserve(from.lines, from.nnz, false);
-  for (int64_t i = 0; i < from.lines; ++i) {
-    for (int64_t p = from.indptr[i]; p < from.indptr[i + 1]; ++p)
-      store->entry(from.indices[p], data::value_at(from, p));
-    store->end_line();
-  }
+  append(from, *store);
   return data::LineStore::finish(std::move(store));
 }
 
@@ -36,13 +40,7 @@ Expected<data::Lines> joined(const std::map<int64_t, data::Lines>& pieces, int64
   }
   auto store = std::make_shared<data::LineStore>(dtype);
   store->reserve(rows, nnz, false);
-  for (const auto& [row, piece] : pieces) {
-    for (int64_t i = 0; i < piece.lines; ++i) {
-      for (int64_t p = piece.indptr[i]; p < piece.indptr[i + 1]; ++p)
-        store->entry(piece.indices[p], data::value_at(piece, p));
-      store->end_line();
-    }
-  }
+  for (const auto& [row, piece] : pieces) append(piece, *store);
   return data::LineStore::finish(std::move(store));
 }
 
@@ -61,6 +59,8 @@ Expected<std::unique_ptr<Sink>> Sink::make(const assay_shape& shape,
     sink->row0_ = row0;
     sink->rows_ = rows;
     sink->cols_ = shape.cols;
+    sink->all_rows_ = shape.rows;
+    sink->declared_ = shape.nnz;
     sink->seen_.resize(static_cast<size_t>(rows));
     if (sink->sparse_) return sink;
     auto store = data::allocate_dense(rows, shape.cols, dtype);
@@ -129,8 +129,22 @@ Expected<void> Sink::take(int64_t row0, const assay_sparse& block) {
   if (block.rows == 0) return {};
   ASSAY_TRY(claim(row0, block.rows, block.cols));
   auto x = data::from_sparse(block, nullptr);
-  if (!x) return std::move(x.error());
-  pieces_.emplace(row0, copied(x->csr));
+  if (!x) {
+    if (row0 > 0) x.error().note.push_back(fmt::format("rows are counted from row {}", row0 + 1));
+    return std::move(x.error());
+  }
+  if (row0 != row0_ + in_order_ || (store_ && x->csr.dtype != store_dtype_)) {
+    pieces_.emplace(row0, copied(x->csr));
+    return {};
+  }
+  // Blocks in the order of their rows go where they stay: X is in memory once.
+  if (!store_) {
+    store_dtype_ = x->csr.dtype;
+    store_ = std::make_shared<data::LineStore>(store_dtype_);
+    store_->reserve(rows_, rows_ == all_rows_ ? declared_ : x->csr.nnz, false);
+  }
+  append(x->csr, *store_);
+  in_order_ += block.rows;
   return {};
 }
 
@@ -147,6 +161,7 @@ Expected<data::Data> Sink::finish() {
     x.dense = std::move(dense_.dense);
     return x;
   }
+  if (store_) pieces_.emplace(row0_, data::LineStore::finish(std::move(store_)));
   if (pieces_.size() == 1) {
     x.csr = pieces_.begin()->second;
     return x;

@@ -43,7 +43,11 @@ class Sink {
   int64_t row0_ = 0, rows_ = 0, cols_ = 0, taken_ = 0;
   std::vector<bool> seen_;
   data::DenseStore dense_;
-  std::map<int64_t, data::Lines> pieces_;  // by first row
+  // Sparse rows row0 .. row0 + in_order - 1, as they came; what came out of order by first row.
+  std::shared_ptr<data::LineStore> store_;
+  int32_t store_dtype_ = 0;
+  int64_t in_order_ = 0, all_rows_ = 0, declared_ = 0;  // declared: entries of the whole
+  std::map<int64_t, data::Lines> pieces_;
   Error error_;
 };
 

@@ -203,30 +203,54 @@ class Npy {
       throw Fault{
           ASSAY_E_FORMAT, "the arrays of the sparse matrix do not fit its shape", "", "", "", ""};
   }
-  static std::vector<int64_t> whole_numbers(const Array& a) {
-    std::vector<int64_t> out(static_cast<size_t>(a.count()));
-    for (int64_t e = 0; e < a.count(); ++e)
-      out[static_cast<size_t>(e)] = a.size == 4 ? npy::element<int32_t>(a.data + e * 4, a.swapped)
+  static std::vector<int64_t> whole_numbers(const Array& a, int64_t first, int64_t count) {
+    std::vector<int64_t> out(static_cast<size_t>(count));
+    for (int64_t e = first; e < first + count; ++e)
+      out[static_cast<size_t>(e - first)] = a.size == 4
+                                                ? npy::element<int32_t>(a.data + e * 4, a.swapped)
                                                 : npy::element<int64_t>(a.data + e * 8, a.swapped);
     return out;
   }
   void read_sparse(int64_t row0, int64_t rows, const assay_sink& sink) const {
     if (row0 != 0 || rows != rows_)
       throw Fault{ASSAY_E_ARGUMENT, "sparse .npz files are read as a whole", "", "", "", ""};
-    std::vector<int64_t> indptr = whole_numbers(indptr_.array),
-                         indices = whole_numbers(indices_.array);
-    std::vector<double> values = numbers(x_.array, 0, x_.array.count());
+    const int64_t lines = csc_ ? cols_ : rows_;
+    const std::vector<int64_t> indptr = whole_numbers(indptr_.array, 0, lines + 1);
+    const bool sound = indptr.front() == 0 && indptr.back() == x_.array.count() &&
+                       std::is_sorted(indptr.begin(), indptr.end());
+    // As a whole also what is malformed: the host says how.
+    if (csc_ || !sound) return push_lines(indptr, 0, lines, sink);
+    for (int64_t first = 0, last = 0; first < lines; first = last) {
+      while (last < lines && (last == first || indptr[static_cast<size_t>(last)] -
+                                                       indptr[static_cast<size_t>(first)] <
+                                                   kBlockEntries))
+        ++last;
+      push_lines(indptr, first, last, sink);
+    }
+  }
+  // Lines first .. last - 1: rows, or all columns.
+  void push_lines(const std::vector<int64_t>& indptr,
+                  int64_t first,
+                  int64_t last,
+                  const assay_sink& sink) const {
+    const bool whole = last - first == (csc_ ? cols_ : rows_);
+    const int64_t from = whole ? 0 : indptr[static_cast<size_t>(first)];
+    const int64_t stored = whole ? x_.array.count() : indptr[static_cast<size_t>(last)] - from;
+    std::vector<int64_t> starts(indptr.begin() + first, indptr.begin() + last + 1);
+    for (int64_t& start : starts) start -= from;
+    const std::vector<int64_t> indices = whole_numbers(indices_.array, from, stored);
+    const std::vector<double> values = numbers(x_.array, from, stored);
     assay_sparse block{};
-    block.values = values.data();
-    block.indices = indices.data();
-    block.indptr = indptr.data();
+    block.values = const_cast<double*>(values.data());
+    block.indices = const_cast<int64_t*>(indices.data());
+    block.indptr = starts.data();
     block.dtype = ASSAY_F64;
     block.index_dtype = ASSAY_I64;
     block.layout = csc_ ? ASSAY_CSC : ASSAY_CSR;
-    block.rows = rows_;
+    block.rows = csc_ ? rows_ : last - first;
     block.cols = cols_;
-    block.nnz = x_.array.count();
-    assay::reading::push_sparse(sink, 0, block);
+    block.nnz = stored;
+    assay::reading::push_sparse(sink, csc_ ? 0 : first, block);
   }
 
   MappedFile file_;
