@@ -62,6 +62,31 @@ def zipf_words(rows, columns, per_row):
     return path, (rows, columns)
 
 
+def large_counts():
+    """About 1e7 counts at random places of 100000 x 50000, as SciPy stores them: for the memory of a sparse fit."""
+    path = WORK / "counts_100000x50000.npz"
+    if not path.exists():
+        n, d, per_row = 100000, 50000, 100
+        draw = np.random.default_rng(1)
+        columns = np.sort(draw.integers(0, d, size=(n, per_row)), axis=1)
+        first = np.ones(columns.shape, bool)
+        first[:, 1:] = columns[:, 1:] != columns[:, :-1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, data=draw.integers(1, 6, size=int(first.sum())).astype(np.float64),
+                 indices=columns[first].astype(np.int32), shape=np.array([n, d]), format=np.array(b"csr"),
+                 indptr=np.concatenate([[0], np.cumsum(first.sum(axis=1))]).astype(np.int32))
+    return path, (100000, 50000)
+
+
+def stored_entries(path):
+    """Entries a sparse file stores."""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return arrays["data"].size
+    with open(path, encoding="ascii") as file:
+        return next(int(line.split()[2]) for line in file if not line.startswith("%"))
+
+
 def own_loss():
     """The folder with the untagged loss, built as its author would build it."""
     folder = WORK / "plugins"

@@ -45,7 +45,7 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
     try:
         spec = folder / "bench.yaml"
         spec.write_text(SPEC.format(
-            reader="mtx" if data.suffix == ".mtx" else "npy" if data.suffix == ".npy" else "idx", data=data,
+            reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,
             loss=row.loss, start=start, steps=steps, threads=threads, every=every or steps, solver=row.solver))
         command = [str(tool), "run", str(spec), "-o", str(folder / "out"), "--quiet",

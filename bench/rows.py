@@ -11,7 +11,7 @@ class Row:
     name: str
     data: Callable        # () -> (path, shape), or raises data.Missing
     loss: str
-    peer: str             # of run.PEERS
+    peer: str             # of run.PEERS; "": only the memory is looked at
     goal: float           # times faster than the peer (seconds per step)
     mean: float           # of the data: sets the scale of the start
     steps: int = 20
@@ -63,6 +63,7 @@ def full():
               solver="hals", until=True) for rank in (16, 50)),
         # 20 steps: later each side has entries at its own smallest value, and the paths part by 1e-5.
         Row("mu kl sparse, abstracts", data.abstracts, "kl", "sklearn", 5, WORDS_MEAN),
+        Row("mu kl sparse memory, 100000 x 50000", data.large_counts, "kl", "", 0, 0.006, steps=3, rank=20),
         Row("mu kl f64, a C plugin's own", fashion(10000), "bench.kl", "builtin", 0.8, FASHION_MEAN, reference_loss="kl",
             plugin_dir=data.own_loss),
         Row("mu squared f64, digits, 1 thread", digits(), "squared", "handwritten", 1 / 1.15, DIGITS_MEAN, steps=300,

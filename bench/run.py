@@ -97,9 +97,8 @@ def allowed_mib(row, path, shape):
     """TARGETS: 1.15 x (X as stored + factors + results) + 64 MiB. Results are the factors once more, as saved."""
     size = 4 if row.dtype == "float32" else 8
     n, d = shape
-    if path.suffix == ".mtx":
-        with open(path, encoding="ascii") as file:
-            nnz = next(int(line.split()[2]) for line in file if not line.startswith("%"))
+    if path.suffix in (".mtx", ".npz"):
+        nnz = data.stored_entries(path)
         # And the index by columns, which the log names.
         stored = 2 * nnz * (size + 4) + (n + d + 2) * 8
     else:
@@ -156,7 +155,7 @@ def run_row(row, repeats, threads):
     mine, theirs = [], []
     for _ in range(repeats):
         mine.append(ours.run(ARGUMENTS.tool, row, path, start, row.steps, threads, plugin_dir))
-        theirs.append(PEERS[row.peer](row, path, start, row.steps, threads))
+        theirs.append(PEERS[row.peer](row, path, start, row.steps, threads) if row.peer else None)
     objective = mine[0]["objective"]
     report |= {
         "steps": row.steps, "threads": threads, "shape": shape,
@@ -168,6 +167,9 @@ def run_row(row, repeats, threads):
     if mine[0]["steps"] != row.steps:
         return {**report, "status": "failed", "reason": f"stopped after {mine[0]['steps']} steps"}
     report["memory_ok"] = report["peak_mib"] <= report["allowed_mib"]
+    if not row.peer:
+        text = f"peak {report['peak_mib']:.0f} MiB, allowed {report['allowed_mib']:.0f}"
+        return {**report, "status": "memory" if report["memory_ok"] else "failed", "reason": text}
     if theirs[0] is None:
         return {**report, "status": "missing", "reason": f"peer `{row.peer}` is not installed: bench/peers/setup.sh"}
     difference = abs(objective - theirs[0]["objective"]) / abs(theirs[0]["objective"])
@@ -186,7 +188,7 @@ def run_row(row, repeats, threads):
 
 def line(report):
     """A row of the printed table."""
-    text = f"{report['row']:34}"
+    text = f"{report['row']:36}"
     if "seconds_per_step" in report:
         text += f" {report['seconds_per_step'] * 1e3:9.3f} ms"
     if "ratio" in report:
@@ -225,14 +227,14 @@ def main():
     if ARGUMENTS.rows:
         chosen = [row for row in chosen if any(part in row.name for part in ARGUMENTS.rows)]
     if ARGUMENTS.list:
-        print("\n".join(f"{row.name:34} against {row.peer}, goal {row.goal} x" for row in chosen))
+        print("\n".join(f"{row.name:36} " + (f"against {row.peer}, goal {row.goal} x" if row.peer else "memory") for row in chosen))
         return 0
     repeats = ARGUMENTS.repeats or (1 if ARGUMENTS.quick else 5)
     load = os.getloadavg()[0]
     if load > 0.5 and not ARGUMENTS.quick:
         print(f"warning: the machine is busy (load {load:.1f}): a peer whose threads wait for each other suffers most, "
               "these ratios say little")
-    print(f"{'row':34} {'ours':>12} {'peer':>12} {'ratio':>9} {'goal':>8}  met  {'dF/F':>8} {'MiB':>7} {'allowed':>7}")
+    print(f"{'row':36} {'ours':>12} {'peer':>12} {'ratio':>9} {'goal':>8}  met  {'dF/F':>8} {'MiB':>7} {'allowed':>7}")
     reports = []
     for row in chosen:
         try:
