@@ -96,11 +96,12 @@ def topics(folder):
 
 
 def unmixing(folder):
-    """Styrene is found blind; with the pure spectra known the amounts are those that were published."""
+    """Two of three are found blind; with the pure spectra known the amounts are those that were published."""
     result = run("unmixing", folder)
-    blind, = result.trials(model__rank="3")
-    first = table(blind / "pictures" / "match_H.csv")[0]
-    assert first["reference"] == "styrene" and float(first["correlation"]) > 0.99, first
+    blind, = result.trials(model__rank="4")
+    spectra = {r["reference"]: float(r["correlation"]) for r in table(blind / "pictures" / "match_H.csv")}
+    assert spectra["styrene"] > 0.95 and spectra["benzaldehyde"] > 0.95, spectra
+    assert result.values("rel_error", model__rank="4")[0] < 0.013
     known = next(t for t in result.trials() if "spectra.csv" in (t / "config.json").read_text(encoding="utf-8"))
     amounts = {r["reference"]: float(r["correlation"]) for r in table(known / "pictures" / "match_W.csv")}
     assert amounts["styrene"] > 0.995 and amounts["styrene oxide"] > 0.98 and amounts["benzaldehyde"] > 0.7, amounts

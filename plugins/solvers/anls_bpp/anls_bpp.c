@@ -129,8 +129,11 @@ static const assay_plugin plugin = {
     "alternating non-negative least squares by block principal pivoting",
     "Kim and Park 2011; Judice and Pires 1994",
     "F_i <- argmin 1/2 f'G f - r'f + penalties over the bounds, exactly, for every row i,\n"
-    "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H; never raises the\n"
-    "objective",
+    "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H\n"
+    "cost: the products of `hals`, k^3 / 3 for each set of free components that rows share, and\n"
+    "  2k^2 a row and round of pivoting\n"
+    "guarantee: the objective never rises; each side is solved exactly, so limit points are\n"
+    "  stationary (Grippo and Sciandrone 2000); pivoting that does not end falls back to `hals`",
     options,
     &vtable,
     NULL};

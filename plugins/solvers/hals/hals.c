@@ -266,10 +266,13 @@ static const assay_solver vtable = {
     create,
     build,
     destroy};
-#define MATHS                                                                             \
-  "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k,\n"   \
-  "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H; never raises the\n" \
-  "objective"
+#define MATHS                                                                               \
+  "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k,\n"     \
+  "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H\n"                     \
+  "cost: 4ndk + 4(n + d)k^2 flops a step and one read of X (squared), 8ndk where the loss " \
+  "bounds\n"                                                                                \
+  "  its curvature, n d k^2 (nnz k^2 where entries are unobserved) with weights or masks\n" \
+  "guarantee: the objective never rises: every entry is the exact minimiser of its parabola"
 static const assay_plugin hals_plugin = {sizeof hals_plugin,
                                          ASSAY_PLUGIN_DETERMINISTIC,
                                          "assay.solver/1",

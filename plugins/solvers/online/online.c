@@ -168,7 +168,9 @@ static const assay_plugin plugin = {
     "minibatch multiplicative updates with a forgetting factor, for any loss with a split gradient",
     "Lefevre, Bach and Fevotte 2011; Mairal, Bach, Ponce and Sapiro 2010",
     "for each batch of rows: W_t <- W_t * (N / D)^e;\n"
-    "A <- rho A + N' * H^(1/e),  B <- rho B + D',  H <- (A / B)^e",
+    "A <- rho A + N' * H^(1/e),  B <- rho B + D',  H <- (A / B)^e\n"
+    "cost: 8ndk to 12ndk flops an epoch, and 4ndk to 6ndk for each further step of W_t\n"
+    "guarantee: none, the objective may rise; one batch of all rows that forgets all is `mu`",
     options,
     &vtable,
     NULL};

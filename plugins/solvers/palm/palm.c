@@ -331,7 +331,9 @@ static const assay_plugin plugin = {
     "proximal gradient steps with a step per row, for any loss with a gradient",
     "Bolte, Sabach and Teboulle 2014; Pock and Sabach 2016",
     "f_i <- prox_s(f_i - s_i g_i) for the rows of F = W, then of F = H\n"
-    "s_i = 1 / L_i where the loss bounds its curvature, else halved until the row's loss falls",
+    "s_i = 1 / L_i where the loss bounds its curvature, else halved until the row's loss falls\n"
+    "cost: 4ndk (squared) to 8ndk flops a step, and 2ndk a trial of the rows that are left\n"
+    "guarantee: without inertia no step raises the objective; the model stays in the loss's domain",
     options,
     &vtable,
     NULL};
