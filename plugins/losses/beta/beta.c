@@ -32,7 +32,7 @@ typedef struct {
       out[i] = r > smallest ? r : smallest;                                                       \
     }                                                                                             \
   }                                                                                               \
-  /* m^e; for half-integer e near 0 by roots and products: half the time of a step. */          \
+  /* m^e; for half-integer e near 0 by roots and products: half the time of a step. */            \
   ASSAY_SIMD static void roots##suffix(int64_t n, int64_t twice, const T* restrict m,             \
                                        T* restrict out) {                                         \
     const int64_t size = twice < 0 ? -twice : twice;                                              \

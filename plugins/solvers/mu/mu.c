@@ -59,7 +59,20 @@ static int32_t update_h(void* self, const assay_block* b) { return update(self, 
    (power + q). */
 static double exponent_with(const assay_loss_facts* loss, double power) {
   if (power <= 0) return loss->mu_exponent;
-  const double bend = loss->tag == ASSAY_TAG_SQUARED ? 1 : 0; /* p, at least */
+  double bend = 0; /* p, at least: that of the parabola or of the power den is */
+  switch (loss->tag) {
+    case ASSAY_TAG_SQUARED:
+    case ASSAY_TAG_L1:
+    case ASSAY_TAG_HUBER:
+    case ASSAY_TAG_LOGISTIC:
+      bend = 1;
+      break;
+    case ASSAY_TAG_BETA:
+      bend = loss->tag_parameter > 1 ? loss->tag_parameter - 1 : 0;
+      break;
+    default:
+      break;
+  }
   return 1 / (1 / loss->mu_exponent + (power > bend ? power - bend : 0));
 }
 
