@@ -75,6 +75,9 @@ Expected<Continued> partial_fit(const SavedModel& saved,
   auto result = fit::fit(*task);
   if (!result) return std::move(result.error());
   SavedModel made = save(*trial, "", **model, *data, *result, *runtime.registry);
+  // How files with such rows are read is not what a trial in memory knows.
+  for (const char* key : {"reader", "label_column"})
+    if (saved.about["data"].contains(key)) made.about["data"][key] = saved.about["data"][key];
   return Continued{std::move(made), std::move(*result)};
 }
 

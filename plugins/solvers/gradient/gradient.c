@@ -6,7 +6,9 @@
      fixed         the number given;
      lipschitz     a share of 1 / L, L = c |O'O|_2, c the bound of the loss's curvature;
      backtracking  halved until F(F+) <= F(P) + <G, F+ - P> + |F+ - P|^2 / 2h, then kept (Beck and
-                   Teboulle 2009); grown by half after a step accepted at once;
+                   Teboulle 2009); grown by half after a step accepted at once; where the model
+                   may not reach the end of its domain the same holds for each row's loss, since a
+                   sum hides a row that has left;
      lee_seung     F / D entry by entry, G = D - N: the multiplicative update (Lee and Seung 2001).
    Cost a step 4ndk (squared) to 8ndk, and 2ndk for each trial. Without acceleration `lipschitz` up
    to 1 and `backtracking` never raise the objective. Entries that grow beyond any use end the fit
@@ -22,8 +24,8 @@ enum { MOST_TRIALS = 60 };
 typedef struct {
   const assay_host* host;
   const assay_penalty_calls* penalties;
-  int32_t step, accelerated;
-  double size, scale, floor; /* step_size; sqrt(mean |X| / k); smallest entry of lee_seung */
+  int32_t step, accelerated, open; /* open: the model must stay off an end of its domain */
+  double size, scale, floor;       /* step_size; sqrt(mean |X| / k); smallest entry of lee_seung */
   uint32_t factor_flags[2];
   int64_t k[2];
 } gradient;
@@ -200,27 +202,37 @@ static int32_t try_step(void* self, const assay_block* b) {
   return ASSAY_OK;
 }
 
-/* {P IN, G IN, T IN, ADD change}: <G, T - P> and |T - P|^2. */
-static int32_t add_change(void* self, const assay_block* b) {
+/* {P IN, G IN, T IN, value at P IN, at T IN, search IN, ADD change}: <G, T - P>, |T - P|^2, and the
+   rows whose own loss is above its model. */
+static int32_t compare(void* self, const assay_block* b) {
   (void)self;
-  double* change = assay_row(&b->arg[3], 0);
-  for (int64_t i = 0; i < b->arg[0].rows; i++) {
+  const double h = *assay_row(&b->arg[5], 0);
+  double* change = assay_row(&b->arg[6], 0);
+  for (int64_t i = 0; i < b->count; i++) {
     const double *p = assay_row(&b->arg[0], i), *g = assay_row(&b->arg[1], i),
                  *t = assay_row(&b->arg[2], i);
-    for (int64_t a = 0; a < b->arg[0].cols; a++)
-      change[0] += g[a] * (t[a] - p[a]), change[1] += (t[a] - p[a]) * (t[a] - p[a]);
+    const double at_p = *assay_row(&b->arg[3], i), at_t = *assay_row(&b->arg[4], i);
+    double linear = 0, squares = 0;
+    for (int64_t a = 0; a < b->arg[0].cols; a++) {
+      linear += g[a] * (t[a] - p[a]);
+      squares += (t[a] - p[a]) * (t[a] - p[a]);
+    }
+    change[0] += linear;
+    change[1] += squares;
+    if (at_t > at_p + linear + squares / (2 * h) + 1e-12 * fabs(at_p)) change[2] += 1;
   }
   return ASSAY_OK;
 }
 
 /* {search INOUT, accepted OUT, values at P IN, values at T IN, change IN, wild IN} */
 static int32_t judge(void* self, const assay_block* b) {
-  (void)self;
+  const gradient* s = self;
   double *search = assay_row(&b->arg[0], 0), *accepted = assay_row(&b->arg[1], 0);
   const double *at_p = assay_row(&b->arg[2], 0), *at_t = assay_row(&b->arg[3], 0),
                *change = assay_row(&b->arg[4], 0);
   const double bound = at_p[0] + change[0] + change[1] / (2 * search[0]);
-  const int finite = !(at_t[1] > at_p[1]) && !(*assay_row(&b->arg[5], 0) > 0);
+  const int finite =
+      !(at_t[1] > at_p[1]) && !(*assay_row(&b->arg[5], 0) > 0) && !(s->open && change[2] > 0);
   search[2] += 1;
   search[1] = finite && at_t[0] <= bound + 1e-14 * fabs(at_p[0]);
   *accepted = search[1];
@@ -288,7 +300,7 @@ static void build_backtracking(assay_builder* b,
   const assay_buf norms = assay_sum(b, side ? "norms_h" : "norms_w", 1, 2);
   const assay_buf at_p = assay_sum(b, side ? "values_h" : "values_w", 1, 2);
   const assay_buf at_t = assay_sum(b, side ? "trial_values_h" : "trial_values_w", 1, 2);
-  const assay_buf change = assay_sum(b, side ? "change_h" : "change_w", 1, 2);
+  const assay_buf change = assay_sum(b, side ? "change_h" : "change_w", 1, 3);
   const assay_buf wild = assay_sum(b, side ? "wild_trial_h" : "wild_trial_w", 1, 1);
   if (coupled) ASSAY_EACH_OF(b, "hold", side, hold, {F, ASSAY_IN}, {other, ASSAY_OUT});
   assay_terms_at(b, ASSAY_GRAD, side, P, G, ASSAY_NO, v0);
@@ -298,10 +310,10 @@ static void build_backtracking(assay_builder* b,
   b->loop(b, MOST_TRIALS, ok);
   ASSAY_EACH_OF(b, "try_step", side, try_step, {base, ASSAY_IN}, {G, ASSAY_IN}, {search, ASSAY_IN},
                 {T, ASSAY_OUT}, {wild, ASSAY_ADD});
-  ASSAY_EACH_OF(b, "add_change", side, add_change, {base, ASSAY_IN}, {G, ASSAY_IN}, {T, ASSAY_IN},
-                {change, ASSAY_ADD});
   assay_terms_at(b, ASSAY_VALUE, side, T, ASSAY_NO, ASSAY_NO, v1);
   ASSAY_EACH_OF(b, "add_values", side, add_values, {v1, ASSAY_IN}, {at_t, ASSAY_ADD});
+  ASSAY_EACH_OF(b, "compare", side, compare, {base, ASSAY_IN}, {G, ASSAY_IN}, {T, ASSAY_IN},
+                {v0, ASSAY_IN}, {v1, ASSAY_IN}, {search, ASSAY_IN}, {change, ASSAY_ADD});
   ASSAY_EACH(b, "judge", ASSAY_ONE, judge, {search, ASSAY_INOUT}, {ok, ASSAY_OUT}, {at_p, ASSAY_IN},
              {at_t, ASSAY_IN}, {change, ASSAY_IN}, {wild, ASSAY_IN});
   b->end(b);
@@ -404,6 +416,7 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->penalties = host->service("assay.penalty/1");
   s->step = step_kind;
   s->accelerated = accelerated;
+  s->open = (p->loss->flags & (ASSAY_LOSS_M_LO_OPEN | ASSAY_LOSS_M_HI_OPEN)) != 0;
   s->size = host->option_number(p->options, "step_size");
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
   s->scale = sqrt(mean / (double)p->k[0]);
