@@ -43,13 +43,13 @@ def sections(maths):
 def page(card):
     """The page of one plugin."""
     kind, parts = card["kind"], sections(card.get("maths", ""))
-    text = f"# {kind.capitalize()} `{card['id']}`\n\n{NOTICE}{card['summary'].capitalize()}.\n"
+    text = f"# {kind.capitalize()} `{card['id']}`\n\n{NOTICE}{sentence(card['summary'])}\n"
     if any(parts[""]):
         heading = "The update" if kind == "solver" else "The formula"
         text += f"\n## {heading}\n\n```text\n" + "\n".join(parts[""]) + "\n```\n"
     for heading in HEADINGS.values():
         if heading in parts:
-            text += f"\n## {heading}\n\n" + "\n".join(parts[heading]) + "\n"
+            text += f"\n## {heading}\n\n" + sentence("\n".join(parts[heading])) + "\n"
     if card["options"]:
         text += "\n## Options\n\n| option | what it says | values |\n|---|---|---|\n"
         text += "".join(f"| `{o['name']}` | {cell(o['doc'])} | {cell(o['type'])} |\n" for o in card["options"])
@@ -58,6 +58,10 @@ def page(card):
     if card.get("citation"):
         text += f"\n## Reference\n\n{card['citation']}.\n"
     return text
+
+
+def sentence(text):
+    return text[0].upper() + text[1:] + "."
 
 
 def cell(text):

@@ -344,7 +344,9 @@ static const assay_plugin plugin = {
     "Gemulla, Nijkamp, Haas and Sismanis 2011; Duchi, Hazan and Singer 2011",
     "for every observed (i, j) once an epoch, in shuffled blocks without common rows or columns:\n"
     "  g = weight l'(x, <w_i, h_j>);  w_i -= eta g h_j;  h_j -= eta g w_i;  then the penalties' "
-    "prox",
+    "prox\n"
+    "cost: 6k flops for each observed entry an epoch\n"
+    "guarantee: nothing is monotone; steps that shrink settle near a stationary point",
     options,
     &vtable,
     NULL};
