@@ -291,6 +291,7 @@ namespace {
 struct Epoch {
   int64_t size = 0;
   int32_t order = ASSAY_NATURAL;
+  int64_t turns = 1;
 };
 int32_t note_batch(void*, const assay_block* b) {
   put(b->arg[0]) = 7 * at(b->arg[0]) + at(b->arg[1]);  // depends on the order
@@ -303,7 +304,9 @@ int32_t count_rows(void*, const assay_block* b) {
 }
 int32_t build_epoch(assay_builder* b, const Epoch& e) {
   b->batches(b, e.size, e.order, 5);
+  b->loop(b, e.turns, ASSAY_NO);
   build_mu(b);
+  b->end(b);
   const assay_buf rows = assay_sum(b, "rows", 1, 1);
   ASSAY_EACH(b, "count", ASSAY_ROWS, count_rows, {rows, ASSAY_ADD});
   ASSAY_EACH(b, "note", ASSAY_ONE, note_batch, {state(b, "order", ASSAY_ONE), ASSAY_INOUT},
@@ -381,6 +384,41 @@ TEST_CASE("batches give what plain loops over runs of rows give") {
                     static_cast<double>((shape.n + size - 1) / size));
             }
         }
+}
+
+TEST_CASE("a loop inside batches runs over the batch") {
+  for (const Shape& shape : storages(70, 20))
+    for (const char* loss : {"squared", "kl"}) {
+      const Problem p = make_problem(shape);
+      graph::Model want = make_model(p, loss), m = make_model(p, loss);
+      for (int64_t first = 0; first < shape.n; first += 32)
+        for (int turn = 0; turn < 3; ++turn)
+          naive_batch(p, want, loss, first, std::min<int64_t>(32, shape.n - first));
+      auto plan = plan_of(m, build_of({32, ASSAY_NATURAL, 3}), default_options());
+      REQUIRE(plan.ok());
+      REQUIRE((*plan)->run(false).ok());
+      CHECK(difference(m.factor[0], want.factor[0]) < 1e-10);
+      CHECK(difference(m.factor[1], want.factor[1]) < 1e-10);
+    }
+}
+
+TEST_CASE("columns of X inside batches of rows are refused, not misread") {
+  Shape s;
+  s.sparse = true;
+  s.zeros = 0.5;
+  const Problem p = make_problem(s);
+  graph::Model m = make_model(p, "squared");
+  auto plan = plan_of(
+      m,
+      [](assay_builder* b) {
+        b->batches(b, 16, ASSAY_NATURAL, 0);
+        build_values<ASSAY_VALUE>(b);
+        b->end(b);
+        return b->status(b);
+      },
+      default_options());
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().code == "E0410");
 }
 
 TEST_CASE("float32 batches follow the double ones") {
