@@ -73,6 +73,20 @@ TEST_CASE("the template runs through the solvers that walk by gradients") {
   }
 }
 
+TEST_CASE("the templates run through sgd: epochs come down, if not every one") {
+  const std::vector<double> x = samples::mostly_zeros(kRows, kCols);
+  for (const char* loss : {"acme.pearson", "acme.logcosh"}) {
+    CAPTURE(loss);
+    graph::Model dense = model(samples::dense(kRows, kCols, x), kRank, loss);
+    graph::Model unobserved = model(samples::sparse(kRows, kCols, x, true), kRank, loss);
+    for (graph::Model* m : {&dense, &unobserved}) {
+      const std::vector<double> losses = descend(*m, "sgd");
+      for (const double v : losses) CHECK(std::isfinite(v));
+      CHECK(losses.back() < 0.7 * losses.front());
+    }
+  }
+}
+
 TEST_CASE("a template with a majorising curvature runs through the least-squares solvers") {
   const std::vector<double> x = samples::mostly_zeros(kRows, kCols);
   for (const char* solver : {"mu", "hals", "cd", "anls_bpp", "admm", "palm", "gradient"}) {
