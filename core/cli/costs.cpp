@@ -141,9 +141,13 @@ std::vector<std::string> data_costs(const Descriptor& d, const plugin::Registry&
     if (!cost) continue;
     const double entries = static_cast<double>(form.x->sparse ? form.x->csr.nnz : kRows * kCols);
     const double reads = cost->bytes_of_x / static_cast<double>(form.x->bytes());
-    out.push_back(fmt::format("{:<11}{:.3g} {} k flops, {:.2g} read{} of X", form.name,
-                              cost->flops / (entries * static_cast<double>(kRank)),
-                              form.x->sparse ? "nnz" : "n d", reads, reads > 1 ? "s" : ""));
+    const double flops = cost->flops / (entries * static_cast<double>(kRank));
+    // Below one multiplication an entry the products are the solver's own, line by line.
+    const std::string work =
+        flops < 1 ? "the solver's own walk over lines"
+                  : fmt::format("{:.3g} {} k flops", flops, form.x->sparse ? "nnz" : "n d");
+    out.push_back(
+        fmt::format("{:<11}{}, {:.2g} read{} of X", form.name, work, reads, reads > 1 ? "s" : ""));
   }
   if (!out.empty())
     out.insert(out.begin(),
