@@ -105,6 +105,10 @@ const std::vector<CodeText>& code_texts() {
       {"E0210", "no combination of the sweep can run",
        "`on_incompatible: skip` left every combination out. With `on_incompatible: error` each "
        "says why."},
+      {"E0211", "the solver does not fit so many factors",
+       "`rank: 8` is a model of two factors, W H; `rank: [8, 12]` one of three, W S H with S 8 x "
+       "12. "
+       "Most solvers fit two; `assay explain` of a solver says what it fits."},
       {"E0300", "the data cannot be used",
        "The message says what is wrong with them. Nothing was changed and nothing was run."},
       {"E0301", "the data file is not there",

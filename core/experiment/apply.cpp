@@ -78,21 +78,29 @@ std::vector<std::string> component_names(int64_t k) {
   return names;
 }
 
-// X = W H in the units of the view.
-Expected<kernels::Member> product(const SavedModel& saved) {
-  const kernels::Member &W = *saved.find("W"), &H = *saved.find("H");
-  const std::vector<double> w = doubles(W), h = doubles(H);
+// A times B, dense.
+Expected<kernels::Member> product(const kernels::Member& A, const kernels::Member& B) {
+  const std::vector<double> a = doubles(A), b = doubles(B);
   kernels::Member out;
   out.name = "X";
   out.dtype = ASSAY_F64;
-  out.rows = W.rows;
-  out.cols = H.cols;
+  out.rows = A.rows;
+  out.cols = B.cols;
   out.bytes.resize(static_cast<size_t>(out.rows * out.cols) * sizeof(double));
   auto* x = reinterpret_cast<double*>(out.bytes.data());
-  const int32_t status = kernels::la_table()->gemm(0, 0, out.rows, out.cols, W.cols, 1, w.data(),
-                                                   W.cols, h.data(), H.cols, 0, x, out.cols);
+  const int32_t status = kernels::la_table()->gemm(0, 0, out.rows, out.cols, A.cols, 1, a.data(),
+                                                   A.cols, b.data(), B.cols, 0, x, out.cols);
   if (status < 0) return Error(status, "E0900", "the product of the factors failed");
   return out;
+}
+
+// X = W H, or W S H, in the units of the view.
+Expected<kernels::Member> product(const SavedModel& saved) {
+  const kernels::Member &W = *saved.find("W"), &H = *saved.find("H"), *S = saved.find("S");
+  if (!S) return product(W, H);
+  auto left = product(W, *S);
+  if (!left) return left;
+  return product(*left, H);
 }
 
 // Where new rows come from: the reader asked for; else the one of the training data when the name

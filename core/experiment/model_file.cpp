@@ -182,6 +182,7 @@ SavedModel save(const spec::Trial& trial,
       {"loss", to_json(trial.model.loss)}, {"W", factor_json(trial.model.W)},
       {"H", factor_json(trial.model.H)},   {"solver", to_json(trial.solver)},
       {"stop", stop_json(trial.stop)},     {"measure_every", trial.measure.every}};
+  if (model.n_factors == 3) j["model"]["S"] = factor_json(trial.model.S);
   j["seed"] = trial.seed;
   j["repeat"] = trial.repeat;
   j["result"] = {{"stop", fit::stop_name(result.stop)},
@@ -196,6 +197,8 @@ SavedModel save(const spec::Trial& trial,
     if (!names.cols.empty()) n["cols"] = names.cols;
     if (!names.labels.empty()) n["labels"] = names.labels;
   }
+  for (const auto& [name, key] : model.results)
+    saved.arrays.push_back(fit::to_member(name, model.state.at(key)));
   for (int side = model.n_factors - 1; side >= 0; --side) {
     saved.arrays.insert(saved.arrays.begin(), user_view(model.factor[side], side));
   }
@@ -226,8 +229,9 @@ Expected<SavedModel> read_model(const std::string& path) {
     return not_a_model(path,
                        fmt::format("format {} is not {}", model.about.value("format", 0), kFormat));
   }
-  const auto *W = model.find("W"), *H = model.find("H");
-  if (!W || !H || W->cols != H->rows) return not_a_model(path, "`W` and `H` do not fit together");
+  const auto *W = model.find("W"), *H = model.find("H"), *S = model.find("S");
+  const bool fit = W && H && (S ? W->cols == S->rows && S->cols == H->rows : W->cols == H->rows);
+  if (!fit) return not_a_model(path, "its factors do not fit together");
   return model;
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// transform is a fit with H frozen: the same solver, its step pruned to W. W starts at one
+// transform is a fit with H (and S) frozen: the same solver, its step pruned to W. W starts at one
 // constant, mean(training X) / (k mean(H)), so that W H starts at the mean of X and nothing depends
-// on the order of the rows.
+// on the order of the rows; with three factors the mean is that of S H.
 #include "core/experiment/new_rows.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 #include "core/experiment/trial.hpp"
 
@@ -29,17 +31,31 @@ Expected<spec::FactorSpec> factor_from_json(const Json& json, const plugin::Regi
   return factor;
 }
 
-double mean_of(const graph::Buffer& buffer) {
-  double sum = 0;
+std::vector<double> column_means(const graph::Buffer& buffer) {
+  std::vector<double> means(static_cast<size_t>(buffer.width));
   for (int64_t i = 0; i < buffer.rows; ++i) {
-    for (int64_t a = 0; a < buffer.width; ++a) sum += buffer.get(i, a);
+    for (int64_t a = 0; a < buffer.width; ++a) means[static_cast<size_t>(a)] += buffer.get(i, a);
   }
-  return sum / static_cast<double>(buffer.rows * buffer.width);
+  for (double& m : means) m /= static_cast<double>(buffer.rows);
+  return means;
+}
+
+// Mean of what multiplies W: H, or S H.
+double mean_right(const graph::Model& model) {
+  const std::vector<double> h = column_means(model.factor[1]);
+  if (model.n_factors == 2)
+    return std::accumulate(h.begin(), h.end(), 0.0) / static_cast<double>(h.size());
+  const graph::Buffer& S = model.factor[2];
+  double sum = 0;
+  for (int64_t a = 0; a < S.rows; ++a) {
+    for (int64_t c = 0; c < S.width; ++c) sum += S.get(a, c) * h[static_cast<size_t>(c)];
+  }
+  return sum / static_cast<double>(S.rows);
 }
 
 void start_rows(graph::Model& model, double mean_x) {
-  const double h = mean_of(model.factor[1]);
-  const double k = static_cast<double>(model.factor[1].width);
+  const double h = mean_right(model);
+  const double k = static_cast<double>(model.factor[0].width);
   const double start = h > 0 && mean_x > 0 ? mean_x / (k * h) : 1 / k;
   for (int64_t i = 0; i < model.factor[0].rows; ++i) {
     for (int64_t a = 0; a < model.factor[0].width; ++a) model.factor[0].set(i, a, start);
@@ -101,6 +117,9 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
   auto H = factor_from_json(m.value("H", Json::object()), registry);
   if (!H) return std::move(H.error());
   trial.model.H = std::move(*H);
+  auto S = factor_from_json(m.value("S", Json::object()), registry);
+  if (!S) return std::move(S.error());
+  trial.model.S = std::move(*S);
   auto solver = use_from_json(m["solver"], "solver", registry);
   if (!solver) return std::move(solver.error());
   trial.solver = std::move(*solver);
@@ -172,6 +191,10 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   if (!model) return std::move(model.error());
   (*model)->factor[1] = storage_view(*saved.find("H"), 1);
   (*model)->frozen[1] = true;
+  if (const auto* S = saved.find("S")) {
+    (*model)->factor[2] = storage_view(*S, 2);
+    (*model)->frozen[2] = true;
+  }
   start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
   solve_well(trial->stop);
   auto task = make_task(*trial, data, **model, runtime);

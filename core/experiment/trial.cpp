@@ -127,7 +127,7 @@ Expected<void> check_fixed(const data::Matrix& m, const std::string& path, bool 
   return {};
 }
 
-// Values of a fixed factor, given as users see it: W n x k, H k x d.
+// Values of a fixed factor, given as users see it: W n x k, H k x d, S k1 x k2.
 Expected<void> load_fixed(const std::string& path, int side, bool nonneg, graph::Buffer& buffer) {
   auto m = plugin::load_matrix(path);
   if (!m) return std::move(m.error());
@@ -187,9 +187,12 @@ bool is_trace_column(const std::string& name) {
 }  // namespace
 
 Expected<void> check_rank(const spec::Trial& trial, const data::Data& x) {
-  const int64_t k = trial.model.rank.empty() ? 0 : trial.model.rank[0];
+  const auto& rank = trial.model.rank;
   const int64_t most = std::min(x.rows, x.cols);
-  if (k >= 1 && k <= most) return {};
+  const auto bad =
+      std::find_if(rank.begin(), rank.end(), [most](int64_t k) { return k < 1 || k > most; });
+  if (bad == rank.end() && !rank.empty()) return {};
+  const int64_t k = rank.empty() ? 0 : *bad;
   return Error(ASSAY_E_SHAPE, "E0311",
                fmt::format("rank {} does not fit data of {} row{} and {} column{}", k, x.rows,
                            x.rows == 1 ? "" : "s", x.cols, x.cols == 1 ? "" : "s"))
@@ -221,21 +224,24 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
   if (!loss) return std::move(loss.error());
   model->loss = std::move(*loss);
   ASSAY_TRY(check_domain(trial, *model));
+  const auto& rank = trial.model.rank;
+  model->n_factors = rank.size() == 2 ? 3 : 2;
   for (int side = 0; side < model->n_factors; ++side) {
     const spec::FactorSpec& factor = factor_spec(trial.model, side);
     auto penalties = make_penalties(factor, side, *runtime.registry);
     if (!penalties) return std::move(penalties.error());
     model->penalties[side] = *penalties;
-    model->factor[side] = graph::Buffer::make(
-        model->compute, side == 0 ? data.train->rows : data.train->cols, trial.model.rank[0]);
+    const int64_t rows = side == 0 ? data.train->rows : side == 1 ? data.train->cols : rank[0];
+    model->factor[side] =
+        graph::Buffer::make(model->compute, rows, side == 0 ? rank[0] : rank.back());
     model->frozen[side] = !factor.fixed.empty();
     if (auto bound = bind_penalties(**penalties, side, data, *model, runtime); !bound)
-      return std::move(bound.error()).at(fmt::format("model.{}", side == 0 ? "W" : "H"));
+      return std::move(bound.error()).at(fmt::format("model.{}", "WHS"[side]));
     if (factor.fixed.empty()) continue;
     if (auto done =
             load_fixed(factor.fixed, side, model->penalties[side]->nonneg(), model->factor[side]);
         !done) {
-      return std::move(done.error()).at(fmt::format("model.{}.fixed", side == 0 ? "W" : "H"));
+      return std::move(done.error()).at(fmt::format("model.{}.fixed", "WHS"[side]));
     }
   }
   return model;

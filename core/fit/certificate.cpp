@@ -16,8 +16,8 @@
 namespace assay::fit {
 namespace {
 
-// Entries no larger than this share of a typical one, sqrt(mean of |X| / k), count as at a border
-// at 0: multiplicative updates approach it and never arrive. Relative, so that units do not matter.
+// Entries no larger than this share of a typical one, sqrt(mean of |X| / k), the cube root of
+// mean / (k1 k2) with three factors, count as at a border at 0: multiplicative updates approach it and never arrive. Relative, so that units do not matter.
 constexpr double kBorder = 1e-15;
 
 constexpr const char* kSide[] = {"w", "h", "s"};
@@ -124,9 +124,25 @@ int32_t add_gradient(void* border, const assay_block* b) {
   return 0;
 }
 
+// {from, to}: a small matrix.
+int32_t copy_small(void*, const assay_block* b) {
+  for (int64_t i = 0; i < b->arg[0].rows; ++i)
+    for (int64_t a = 0; a < b->arg[0].cols; ++a) cell(b->arg[1], i, a) = cell(b->arg[0], i, a);
+  return 0;
+}
+
+// The same for S, which lies on ONE: norms are written, not added to.
+template <int kHalves, assay_fn kAdd>
+int32_t measure_small(void* border, const assay_block* b) {
+  for (int i = kHalves + 1; i < b->n_args; ++i) cell(b->arg[i], 0, 0) = 0;
+  return kAdd(border, b);
+}
+
 void add_terms(assay_builder* b,
                int32_t what,
                int32_t axis,
+               assay_buf left,
+               assay_buf right,
                assay_buf o0,
                assay_buf o1,
                assay_buf value) {
@@ -134,8 +150,8 @@ void add_terms(assay_builder* b,
   t.struct_size = sizeof t;
   t.what = what;
   t.axis = axis;
-  t.left = b->factor(b, 0);
-  t.right = b->factor(b, 1);
+  t.left = left;
+  t.right = right;
   t.out0 = o0;
   t.out1 = o1;
   t.value = value;
@@ -164,45 +180,82 @@ assay_buf sum(assay_builder* b, const std::string& name) {
 
 int32_t build_loss(assay_builder* b) {
   const assay_buf loss = sum(b, "loss");
-  add_terms(b, ASSAY_VALUE, ASSAY_ROWS, ASSAY_NO, ASSAY_NO, loss);
+  add_terms(b, ASSAY_VALUE, ASSAY_ROWS, b->factor(b, ASSAY_LEFT), b->factor(b, 1), ASSAY_NO,
+            ASSAY_NO, loss);
   b->report(b, "loss", loss);
   return b->status(b);
 }
 
+assay_buf local(assay_builder* b,
+                const std::string& name,
+                int32_t axis,
+                int64_t rows,
+                int64_t width,
+                bool keep = false) {
+  assay_buffer d{};
+  d.struct_size = sizeof d;
+  d.flags = keep ? ASSAY_BUFFER_OUTPUT : 0;
+  d.name = name.c_str();
+  d.axis = axis;
+  d.role = ASSAY_LOCAL;
+  d.rows = rows;
+  d.width = width;
+  return b->buffer(b, &d);
+}
+
+// The operands of the terms that hold one factor's gradient: M = left right'.
+std::pair<assay_buf, assay_buf> operands(assay_builder* b,
+                                         int32_t side,
+                                         const graph::Model& model) {
+  if (side != 0 || model.n_factors == 2) return {b->factor(b, ASSAY_LEFT), b->factor(b, 1)};
+  const assay_buf B = local(b, "H S'", ASSAY_COLS, 0, model.factor[0].width);
+  b->times(b, B, b->factor(b, 1), b->factor(b, 2), ASSAY_TRANSPOSED);
+  return {b->factor(b, 0), B};
+}
+
+// W' times a half of the gradient at (W S) H': the half of S's, as a matrix to be changed.
+assay_buf contracted(assay_builder* b,
+                     const std::string& name,
+                     assay_buf half,
+                     const graph::Buffer& S,
+                     bool keep) {
+  const assay_buf whole = assay_sum(b, ("W'" + name).c_str(), S.rows, S.width);
+  const assay_buf out = local(b, name, ASSAY_ONE, S.rows, S.width, keep);
+  b->gram(b, whole, b->factor(b, 0), half);
+  add_each(b, "copy_" + name, ASSAY_ONE, copy_small, {{whole, ASSAY_IN}, {out, ASSAY_OUT}});
+  return out;
+}
+
 // The norms of one factor's gradient, reported as projected_w, numerator_w, denominator_w. The
 // gradient itself, grad_w, outlives the run where the host projects it.
-void build_side(assay_builder* b, int32_t side, bool split, bool keep) {
+void build_side(assay_builder* b, int32_t side, bool split, const graph::Model& model) {
   const std::string s = kSide[side];
-  const assay_buf F = b->factor(b, side);
-  const std::string name = "grad_" + s;
-  assay_buffer desc{};
-  desc.struct_size = sizeof desc;
-  desc.flags = keep ? ASSAY_BUFFER_OUTPUT : 0;
-  desc.name = name.c_str();
-  desc.axis = side;
-  desc.role = ASSAY_LOCAL;
-  const assay_buf first = b->buffer(b, &desc);
-  const assay_buf pg = sum(b, "projected_" + s);
-  if (!split) {
-    add_terms(b, ASSAY_GRAD, side, first, ASSAY_NO, ASSAY_NO);
-    add_each(b, "kkt_" + s, side, add_gradient,
-             {{F, ASSAY_IN}, {first, ASSAY_INOUT}, {pg, ASSAY_ADD}});
-    b->report(b, ("projected_" + s).c_str(), pg);
-    return;
+  const bool middle = side == 2, keep = by_host(model.penalties[side].get());
+  const int32_t axis = middle ? ASSAY_ROWS : side;
+  const auto [left, right] = operands(b, side, model);
+  const int halves = split ? 2 : 1;
+  const std::string names[2] = {"grad_" + s, "den_" + s};
+  assay_buf half[2] = {ASSAY_NO, ASSAY_NO};
+  for (int h = 0; h < halves; ++h)
+    half[h] = local(b, (middle ? "rows_" : "") + names[h], axis, 0, model.factor[side].width,
+                    keep && h == 0 && !middle);
+  add_terms(b, split ? ASSAY_MU : ASSAY_GRAD, axis, left, right, half[0], half[1], ASSAY_NO);
+  std::vector<assay_arg> args = {{b->factor(b, side), ASSAY_IN}};
+  for (int h = 0; h < halves; ++h) {
+    if (middle) half[h] = contracted(b, names[h], half[h], model.factor[2], keep && h == 0);
+    args.push_back({half[h], ASSAY_INOUT});
   }
-  const assay_buf den = assay_local(b, ("den_" + s).c_str(), side, 0);
-  const assay_buf n2 = sum(b, "numerator_" + s), d2 = sum(b, "denominator_" + s);
-  add_terms(b, ASSAY_MU, side, first, den, ASSAY_NO);
-  add_each(b, "kkt_" + s, side, add_split,
-           {{F, ASSAY_IN},
-            {first, ASSAY_INOUT},
-            {den, ASSAY_INOUT},
-            {pg, ASSAY_ADD},
-            {n2, ASSAY_ADD},
-            {d2, ASSAY_ADD}});
-  b->report(b, ("projected_" + s).c_str(), pg);
-  b->report(b, ("numerator_" + s).c_str(), n2);
-  b->report(b, ("denominator_" + s).c_str(), d2);
+  const char* const norms[3] = {"projected_", "numerator_", "denominator_"};
+  for (int i = 0; i < (split ? 3 : 1); ++i) {
+    const std::string name = norms[i] + s;
+    args.push_back({middle ? local(b, name, ASSAY_ONE, 1, 1) : sum(b, name),
+                    middle ? ASSAY_OUT : ASSAY_ADD});
+  }
+  const assay_fn add = split ? add_split : add_gradient;
+  const assay_fn set = split ? measure_small<2, add_split> : measure_small<1, add_gradient>;
+  add_each(b, "kkt_" + s, side, middle ? set : add, args);
+  for (int i = 0; i < (split ? 3 : 1); ++i)
+    b->report(b, (norms[i] + s).c_str(), args[static_cast<size_t>(1 + halves + i)].buffer);
 }
 
 Expected<double> finite(double loss) {
@@ -212,8 +265,8 @@ Expected<double> finite(double loss) {
 
 int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
   build_loss(b);
-  for (int32_t side = 0; side < 2; ++side) {
-    if (!model.frozen[side]) build_side(b, side, split, by_host(model.penalties[side].get()));
+  for (int32_t side = 0; side < model.n_factors; ++side) {
+    if (!model.frozen[side]) build_side(b, side, split, model);
   }
   return b->status(b);
 }
@@ -270,7 +323,9 @@ Expected<std::unique_ptr<Certificate>> Certificate::create(graph::Model& model,
   const double mean =
       model.facts.observed > 0 ? std::abs(model.facts.sum) / model.facts.observed : 0;
   const auto k = static_cast<double>(std::max<int64_t>(1, model.factor[0].width));
-  c->body_->border = kBorder * std::sqrt(mean / k);
+  const auto k2 = static_cast<double>(std::max<int64_t>(1, model.factor[1].width));
+  c->body_->border =
+      kBorder * (model.n_factors == 2 ? std::sqrt(mean / k) : std::cbrt(mean / (k * k2)));
   return c;
 }
 
@@ -292,7 +347,7 @@ Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
   auto loss = finite(reports["loss"]);
   if (!loss) return std::move(loss.error());
   e.loss = *loss;
-  for (size_t side = 0; side < 2; ++side) {
+  for (size_t side = 0; side < static_cast<size_t>(body_->model->n_factors); ++side) {
     if (body_->model->frozen[side]) continue;
     const std::string s = kSide[side];
     double p = std::sqrt(reports["projected_" + s]);

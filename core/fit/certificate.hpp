@@ -6,7 +6,9 @@
 //   terms(VALUE or first half)                        F = sum of losses
 //   for W, H:  terms(MU) -> N, D   (or GRAD -> G)     penalties added
 //              each: |projected gradient|^2, |N|^2, |D|^2
+//   for S:     W'N and W'D of the halves at (W S) H'
 //
+// With three factors M = (W S) H' = W (H S')', so that W and H have the terms they have with two.
 // The residual is the largest over factors of |P|_F / (|N|_F + |D|_F), or of |P|_F / |P at the
 // start|_F for a loss without a split. A gradient is projected by dropping what points out of the
 // feasible set at its border; for a set of more than bounds per entry, along its normal cone (its

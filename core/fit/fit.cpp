@@ -143,13 +143,19 @@ class Loop {
       auto e = certificate_->evaluate(p_.gradient);
       if (!e) return not_finite(std::move(e.error()));
       row.loss = e->loss;
-      row.kkt = e->kkt;
+      row.kkt = residual(*e);
     } else if (p_.exact || p_.iteration == 0) {
       auto loss = certificate_->loss();
       if (!loss) return not_finite(std::move(loss.error()));
       row.loss = *loss;
     }
     return measure_factors(row);
+  }
+
+  // Some solvers' results are stationary for other sets than the factors': see the solver's flags.
+  double residual(const Evaluation& e) const {
+    const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
+    return solver->flags & ASSAY_SOLVER_NO_RESIDUAL ? kNotMeasured : e.kkt;
   }
 
   Expected<void> measure_factors(TraceRow& row) {
@@ -241,7 +247,7 @@ class Loop {
     row.iteration = p_.iteration;
     row.seconds = p_.seconds;
     row.loss = e->loss;
-    row.kkt = e->kkt;
+    row.kkt = e->kkt = residual(*e);
     ASSAY_TRY(measure_factors(row));
     row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);

@@ -39,9 +39,12 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
   return s.add(std::move(d));
 }
 
+assay_buf add_left(assay_builder* b);
+
 assay_buf add_factor(assay_builder* b, int32_t side) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
+  if (side == ASSAY_LEFT) return s.model->n_factors == 3 ? add_left(b) : add_factor(b, 0);
   if (side < 0 || side >= s.model->n_factors)
     return s.fail("factor " + std::to_string(side) + " does not exist in this model");
   for (size_t i = 0; i < s.body->buffers.size(); ++i)
@@ -56,6 +59,20 @@ assay_buf add_factor(assay_builder* b, int32_t side) {
   d.width = s.model->factor[side].width;
   s.names.insert(d.name);
   return s.add(std::move(d));
+}
+
+// W S as it is at this line, in a LOCAL of its own.
+assay_buf add_left(assay_builder* b) {
+  Builder& s = Builder::of(b);
+  BufferDecl d;
+  d.name = "W S#" + std::to_string(s.body->lines.size());
+  d.axis = ASSAY_ROWS;
+  d.rows = s.model->n();
+  d.width = s.model->factor[1].width;
+  const assay_buf W = add_factor(b, 0), S = add_factor(b, 2), out = s.add(std::move(d));
+  if (s.failed) return ASSAY_E_PLUGIN;
+  add_times(b, out, W, S, 0);
+  return out;
 }
 
 assay_buf add_given(assay_builder* b, int32_t which) {

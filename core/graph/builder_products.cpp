@@ -25,7 +25,9 @@ int32_t add_times(assay_builder* b,
   if (!s.writable(out, line.name) || !s.readable(right, line.name)) return ASSAY_E_PLUGIN;
   if (o.role != ASSAY_LOCAL)
     return s.fail("`" + line.name + "`: the result must be a LOCAL buffer");
+  const bool turned = (flags & ASSAY_TRANSPOSED) != 0;
   if (left == ASSAY_X) {
+    if (turned) return s.fail("`" + line.name + "`: only a small operand can be transposed");
     if (o.axis == ASSAY_ONE || r.axis == ASSAY_ONE || o.axis == r.axis)
       return s.fail("`" + line.name +
                     "`: X times a buffer on one axis gives a buffer on the other");
@@ -34,8 +36,9 @@ int32_t add_times(assay_builder* b,
     if (!s.use(left, "the left operand of times")) return ASSAY_E_PLUGIN;
     const BufferDecl& l = s.decl(left);
     if (!s.readable(left, line.name)) return ASSAY_E_PLUGIN;
-    if (l.axis == ASSAY_ONE || l.axis != o.axis || r.axis != ASSAY_ONE || l.width != r.rows ||
-        o.width != r.width || left == out)
+    if (l.axis == ASSAY_ONE || l.axis != o.axis || r.axis != ASSAY_ONE ||
+        l.width != (turned ? r.width : r.rows) || o.width != (turned ? r.rows : r.width) ||
+        left == out)
       return s.fail("`" + line.name + "`: shapes do not fit: rows (columns) x k times ONE k x m");
   }
   s.written[static_cast<size_t>(out)] = 1;

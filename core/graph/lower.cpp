@@ -103,6 +103,7 @@ class Lowering {
                            "` with two different shapes");
         b.place = Place::kModel;
         b.model = &found->second;
+        if (d.output) model_.results[d.name] = key;
       } else if (d.role >= ASSAY_SUM) {
         b.place = Place::kStat;
       }
@@ -263,7 +264,10 @@ class Lowering {
     op.out0 = line.out;
     if (line.left == ASSAY_X) {
       op.kind = OpKind::kProduct;
-      op.power = line.flags & ASSAY_PATTERN ? 0 : line.flags & ASSAY_SQUARE ? 2 : 1;
+      op.power = line.flags & ASSAY_PATTERN  ? 0
+                 : line.flags & ASSAY_SQUARE ? 2
+                 : line.flags & ASSAY_ABS    ? kernels::kAbsolute
+                                             : 1;
       op.right = line.right;
       op.densify = model_.x->sparse && densified_products();
       const int64_t width = buffer(line.out).decl.width;
@@ -275,6 +279,8 @@ class Lowering {
     op.axis = line.axis;
     op.left = line.left;
     op.right = line.right;
+    op.transposed = (line.flags & ASSAY_TRANSPOSED) != 0;
+    note_product(line);
     op.flops =
         2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width *
                                   buffer(line.out).decl.width);
@@ -426,11 +432,11 @@ class Lowering {
     if (open_.size() > 1 || entering_done_ || t.value != ASSAY_NO || t.what == ASSAY_VALUE ||
         (t.flags & ASSAY_TERMS_SQUARED))
       return false;
-    if (buffer(t.left).decl.side != 0 || buffer(t.right).decl.side != 1) return false;
+    if (!at_model(t)) return false;
     for (const Stage& stage : layout_.stages)
       for (const Op& op : stage.ops)
         for (const int b : made(op))
-          if (b == t.left || b == t.right) return false;
+          if (buffer(b).decl.side >= 0) return false;
     entering_done_ = true;
     return true;
   }
@@ -438,6 +444,20 @@ class Lowering {
   // The value is wanted for each row (column).
   bool per_line(const assay_terms& t) {
     return t.value != ASSAY_NO && buffer(t.value).decl.axis != ASSAY_ONE;
+  }
+
+  // A buffer that holds a factor times S or S', as the factors were at its line.
+  void note_product(const Line& line) {
+    const bool turned = (line.flags & ASSAY_TRANSPOSED) != 0;
+    if (buffer(line.right).decl.side != 2) return;
+    if (buffer(line.left).decl.side == (turned ? 1 : 0)) with_s_[turned ? 1 : 0] = line.out;
+  }
+
+  // Whether left right' is the model: W H', or (W S) H', or W (H S')'.
+  bool at_model(const assay_terms& t) {
+    const bool w = buffer(t.left).decl.side == 0, h = buffer(t.right).decl.side == 1;
+    if (model_.n_factors == 2) return w && h;
+    return (h && t.left == with_s_[0]) || (w && t.right == with_s_[1]);
   }
 
   // The loss of a terms line as scalars: into its own value buffer, or as the entering loss.
@@ -812,6 +832,7 @@ class Lowering {
   std::optional<Error> refused_;
   bool cost_said_ = false;
   bool weighted_ = false, zeros_ = false, entering_done_ = false;
+  int with_s_[2] = {-1, -1};  // buffers that hold W S and H S'
   int32_t compute_ = ASSAY_F64, main_ = ASSAY_ROWS;
 };
 

@@ -2,12 +2,20 @@
 // Buffers that outlive a step, and the problem as plugins see it.
 #include "core/graph/model.hpp"
 
+#include <algorithm>
+
 #include "core/kernels/kernels.hpp"
 
 namespace assay::graph {
 
 namespace {
 int64_t element_bytes(int32_t dtype) { return dtype == ASSAY_F32 || dtype == ASSAY_I32 ? 4 : 8; }
+
+bool penalised(const plugin::PenaltySet& set) {
+  return std::any_of(set.items().begin(), set.items().end(),
+                     [](const auto& item) { return item.facts.kind != ASSAY_PENALTY_SET; });
+}
+
 }  // namespace
 
 Buffer Buffer::make(int32_t dtype, int64_t rows, int64_t width) {
@@ -59,11 +67,14 @@ assay_problem Model::problem() const {
   p.d = d();
   p.sparse = x->sparse ? 1 : 0;
   p.nnz = x->sparse ? x->csr.nnz : p.n * p.d;
+  if (x->weighted() || x->mask || (x->sparse && !x->unstored_zero))
+    p.flags |= ASSAY_PROBLEM_UNEQUAL;
   p.n_factors = n_factors;
   p.side = -1;
   for (int s = 0; s < 3; ++s) {
-    p.k[s] = factor[s].width;
+    p.k[s] = s == 2 ? factor[s].rows : factor[s].width;
     if (penalties[s] && penalties[s]->nonneg()) p.factor_flags[s] |= ASSAY_FACTOR_NONNEG;
+    if (penalties[s] && penalised(*penalties[s])) p.factor_flags[s] |= ASSAY_FACTOR_PENALISED;
     if (frozen[s]) p.factor_flags[s] |= ASSAY_FACTOR_FROZEN;
     if (!penalties[s]) continue;
     if (penalties[s]->couples()) p.factor_flags[s] |= ASSAY_FACTOR_COUPLED;

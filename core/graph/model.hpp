@@ -41,9 +41,11 @@ struct Model {
   std::shared_ptr<const plugin::PenaltySet> penalties[3];  // null: none
   int32_t compute = ASSAY_F64;                             // or F32
   int32_t n_factors = 2;
-  Buffer factor[3];  // W n x k, H d x k (long side first)
+  Buffer factor[3];  // W n x k, H d x k (long side first), S k1 x k2 between them
   bool frozen[3] = {false, false, false};
   std::map<std::string, Buffer> state;  // STATE buffers by name
+  // Those of them that are part of the result: the plugin's name and the key in state.
+  std::map<std::string, std::string> results;
 
   int64_t n() const { return x->rows; }
   int64_t d() const { return x->cols; }

@@ -45,7 +45,7 @@ struct PlanBuffer {
 
 enum class OpKind {
   kProduct,   // out = X right (own axis) or, carried, stat = X' left
-  kSmall,     // out (+)= scale * left G, G on ONE
+  kSmall,     // out (+)= scale * left G (or G'), G on ONE
   kFill,      // out (+)= scale * row weight * vector (1 x k on ONE): the zero term of a linear loss
   kGram,      // stat = left' right (weighted by a host array when `weight` >= 0)
   kColSum,    // stat (1 x k) = column sums of left, weighted likewise
@@ -69,7 +69,7 @@ struct Op {
   int left = -1, right = -1, extra = -1;
   int out0 = -1, out1 = -1, value = -1;
   int32_t what = ASSAY_MU;
-  int power = 1;  // kProduct: of X's entries (2: squares, 0: pattern)
+  int power = 1;  // kProduct: of X's entries (2: squares, 0: pattern, or kAbsolute)
   bool squared_loss = false, log_density = false;  // kTerms: in place of the model's loss
   int32_t zero_term = ASSAY_ZERO_NONE;
   double zero_a = 0;
@@ -78,6 +78,7 @@ struct Op {
   bool line_value = false;        // value is a LOCAL: a number per row (column), not a sum
   bool accumulate_value = false;  // line_value: onto what the zero term left there
   int weight = -1;                // host array on the sweep's axis that weighs rows, or -1
+  bool transposed = false;        // kSmall: G'
   std::vector<std::pair<int, double>> inputs;  // kCombine
   Line line;                                   // kEach
   std::string name;

@@ -180,12 +180,15 @@ void TypedLanes<T>::plan_images() const {
       };
       switch (op.kind) {
         case OpKind::kProduct:
-        case OpKind::kSmall:
           op.right_image = image(op.right);
           break;
         case OpKind::kNormals:
           op.left_image = image(op.left);
           op.right_image = image(op.right);
+          break;
+        case OpKind::kSmall:
+          op.right_image =
+              op.transposed ? add_image(stage, op.right, true, false) : image(op.right);
           break;
         case OpKind::kTerms:
           op.left_image = image(op.left);

@@ -183,6 +183,9 @@ class TypedLanes final : public Lanes {
     if (power == 2) {
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < cols; ++j) to[i * ld + j] = x[i * ldx + j] * x[i * ldx + j];
+    } else if (power == kernels::kAbsolute) {
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < cols; ++j) to[i * ld + j] = std::abs(x[i * ldx + j]);
     } else {
       data::load_weights<T>(x_, r0, rows, c0, cols, to, ld);
       for (int64_t i = 0; i < rows; ++i)

@@ -54,6 +54,8 @@ struct DenseTile : TermsTile<T> {
   T* scratch = nullptr;                         // terms_scratch<T>(k) elements, 64-byte aligned
 };
 
+constexpr int kAbsolute = -1;  // in place of a power of X's entries
+
 // A run of lines of a compressed X. "Rows" are the lines, "columns" the indices.
 template <class T>
 struct SparseTile : TermsTile<T> {
@@ -89,7 +91,7 @@ struct Kernels {
   int32_t (*terms_dense)(const DenseTile<T>& t);
   // The same over lines of a compressed X.
   int32_t (*terms_sparse)(const SparseTile<T>& t);
-  // row0 = (assigned) sum over observed stored entries of x * right[index]; with power 2: x squared, 0: 1 per entry. Products
+  // row0 = (assigned) sum over observed stored entries of x * right[index]; with power 2: x squared, 0: 1 per entry, kAbsolute: |x|. Products
   // see values: weights hide entries and do nothing else.
   void (*sparse_rows_product)(const SparseTile<T>& t, int power);
   // col0[index] += x * left row, likewise.

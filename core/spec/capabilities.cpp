@@ -21,6 +21,11 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
   return (needs & ASSAY_NEEDS_CURVATURE) == 0 || loss.has_curvature();
 }
 
+bool takes_factors(const assay_solver& solver, int factors) {
+  const uint32_t fits = solver.flags & (ASSAY_FITS_TWO | ASSAY_FITS_THREE);
+  return ((fits ? fits : ASSAY_FITS_TWO) & (factors == 3 ? ASSAY_FITS_THREE : ASSAY_FITS_TWO)) != 0;
+}
+
 std::string loss_needs(const assay_solver& solver) {
   const uint32_t needs = solver.needs_loss;
   if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0) return "needs a loss with a multiplicative split";
@@ -31,9 +36,14 @@ std::string loss_needs(const assay_solver& solver) {
   return (needs & ASSAY_NEEDS_CURVATURE) != 0 ? "needs a loss with a curvature" : "";
 }
 
+std::string implied_constraint(const assay_solver& solver) {
+  const std::string implied = solver.implies ? solver.implies : "";
+  return implied.substr(0, implied.find(':'));
+}
+
 bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty) {
   if (solver.needs_penalty == 0) return true;
-  if (solver.implies && penalty.id == solver.implies) return true;
+  if (penalty.id == implied_constraint(solver)) return true;
   return (penalty.forms() & solver.needs_penalty) != 0;
 }
 
@@ -53,6 +63,7 @@ bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty
 
 std::string penalty_needs(const assay_solver& solver) {
   if (solver.needs_penalty == 0) return "";
+  if (solver.needs_penalty == ASSAY_NEEDS_NO_PENALTY) return "takes no penalties";
   std::vector<std::string> forms;
   if ((solver.needs_penalty & ASSAY_NEEDS_MU_ADD) != 0) forms.emplace_back("multiplicative terms");
   if ((solver.needs_penalty & (ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS)) != 0)

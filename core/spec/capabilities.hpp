@@ -12,10 +12,15 @@ namespace assay::spec {
 // Squared and curvature together are two ways to the same thing: a solver that names both takes
 // either.
 bool takes_loss(const assay_solver& solver, const plugin::Loss& loss);
+// factors: 2 (W H) or 3 (W S H).
+bool takes_factors(const assay_solver& solver, int factors);
 // One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
 bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty);
 // Whether it takes the penalty as its defaults make it.
 bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty);
+
+// Id of the constraint a solver keeps by itself, or "".
+std::string implied_constraint(const assay_solver& solver);
 
 // "needs a squared loss", "needs penalties with a prox or a gradient"; "" when anything will do.
 std::string loss_needs(const assay_solver& solver);

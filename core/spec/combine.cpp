@@ -37,9 +37,11 @@ class Combination {
         solver_(*context.registry.find("solver", trial.solver.id)) {}
 
   void check() {
+    factors();
     loss();
     factor("W", trial_.model.W);
     factor("H", trial_.model.H);
+    if (trial_.model.rank.size() == 2) factor("S", trial_.model.S);
     data();
     metrics();
   }
@@ -53,6 +55,17 @@ class Combination {
     if (other.somewhere()) d.labels.push_back({other, remark});
     d.note.push_back("in a sweep, `on_incompatible: skip` leaves such pairs out and lists them");
     context_.out.push_back(std::move(d));
+  }
+
+  void factors() {
+    const auto n = static_cast<int>(trial_.model.rank.size()) + 1;
+    if (takes_factors(solver_of(solver_), n)) return;
+    const char* what = n == 3 ? "three factors" : "two factors";
+    refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit {}", solver_.id, what))
+               .with_help(solvers_that(context_.registry, what,
+                                       [n](const assay_solver& s) { return takes_factors(s, n); })),
+           use_mark(root_, "model.rank"), n == 3 ? "a rank per side: W S H" : "one rank: W H",
+           n == 3 ? "fits W H: one rank" : "fits W S H: `rank: [k1, k2]`");
   }
 
   void loss() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trial's resolved configuration as canonical JSON, its name for tables, and where each value
 // came from.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
@@ -93,30 +93,38 @@ json factor(const FactorSpec& f, const Context& context) {
           {"fixed", as_written(f.fixed, context)}};
 }
 
+// 8, or [8, 12] of three factors.
+json rank(const Trial& t) {
+  const auto& ranks = t.model.rank;
+  return ranks.empty() ? json(nullptr) : ranks.size() == 1 ? json(ranks.front()) : json(ranks);
+}
+
 json configuration(const Trial& t, const Context& context) {
   json metrics = json::array();
   for (const Metric& m : t.measure.metrics) metrics.push_back(m.text);
-  return {{"assay", 1},
-          {"data", data(t.data, context)},
-          {"split", split(t.split, context)},
-          {"model",
-           {{"kind", t.model.kind},
-            {"rank", t.model.rank.empty() ? json(nullptr) : json(t.model.rank.front())},
-            {"loss", use(t.model.loss, context)},
-            {"W", factor(t.model.W, context)},
-            {"H", factor(t.model.H, context)}}},
-          {"init", use(t.init, context)},
-          {"solver", use(t.solver, context)},
-          {"stop",
-           {{"max_iter", t.stop.max_iter},
-            {"max_seconds", t.stop.max_seconds},
-            {"rel_tol", t.stop.rel_tol},
-            {"kkt_tol", t.stop.kkt_tol},
-            {"target", t.stop.target ? json(*t.stop.target) : json(nullptr)},
-            {"patience", t.stop.patience}}},
-          {"measure", {{"every", t.measure.every}, {"metrics", metrics}}},
-          {"seed", t.seed},
-          {"repeat", t.repeat}};
+  json out = {{"assay", 1},
+              {"data", data(t.data, context)},
+              {"split", split(t.split, context)},
+              {"model",
+               {{"kind", t.model.kind},
+                {"rank", rank(t)},
+                {"loss", use(t.model.loss, context)},
+                {"W", factor(t.model.W, context)},
+                {"H", factor(t.model.H, context)}}},
+              {"init", use(t.init, context)},
+              {"solver", use(t.solver, context)},
+              {"stop",
+               {{"max_iter", t.stop.max_iter},
+                {"max_seconds", t.stop.max_seconds},
+                {"rel_tol", t.stop.rel_tol},
+                {"kkt_tol", t.stop.kkt_tol},
+                {"target", t.stop.target ? json(*t.stop.target) : json(nullptr)},
+                {"patience", t.stop.patience}}},
+              {"measure", {{"every", t.measure.every}, {"metrics", metrics}}},
+              {"seed", t.seed},
+              {"repeat", t.repeat}};
+  if (t.model.rank.size() == 2) out["model"]["S"] = factor(t.model.S, context);
+  return out;
 }
 
 class Origins {
@@ -151,7 +159,8 @@ class Origins {
 
   bool implied(const std::string& path) const {
     return (path.rfind("model.W.", 0) == 0 && trial_.model.W.constraint_implied) ||
-           (path.rfind("model.H.", 0) == 0 && trial_.model.H.constraint_implied);
+           (path.rfind("model.H.", 0) == 0 && trial_.model.H.constraint_implied) ||
+           (path.rfind("model.S.", 0) == 0 && trial_.model.S.constraint_implied);
   }
 
   Trial& trial_;
@@ -177,7 +186,7 @@ void describe_trial(Trial& trial,
     if (key != "solver") trial.label += fmt::format(", {} {}", last_word(key), value);
   }
   if (trial.cell.empty() && !trial.model.rank.empty())
-    trial.label += fmt::format(", rank {}", trial.model.rank.front());
+    trial.label += fmt::format(", rank {}", fmt::join(trial.model.rank, " x "));
 }
 
 }  // namespace assay::spec

@@ -149,7 +149,7 @@ Json value_schema(const plugin::Registry& registry, const Key& key, const std::s
     case Type::kIntOrList: {
       const Json one = {{"type", "integer"}, {"minimum", key.lo}};
       out = {
-          {"anyOf", {one, {{"type", "array"}, {"items", one}, {"minItems", 1}, {"maxItems", 1}}}}};
+          {"anyOf", {one, {{"type", "array"}, {"items", one}, {"minItems", 1}, {"maxItems", 2}}}}};
       break;
     }
     case Type::kAny: {

@@ -96,6 +96,15 @@ class TrialReader {
     }
     factor("W", out.W);
     factor("H", out.H);
+    if (out.rank.size() == 2) {
+      factor("S", out.S);
+    } else if (const Node* node = model.find("S")) {
+      context_.out.push_back(
+          Diagnostic("E0120", "`model.S` belongs to a model of three factors, W S H")
+              .at(node->mark)
+              .about("model.S")
+              .with_help("`rank: [8, 12]` gives W 8 components and H 12"));
+    }
   }
 
   void rank(const Section& model) {
@@ -108,12 +117,14 @@ class TrialReader {
     wanted.path = "model.rank";
     wanted.lo = find_key("model.rank")->lo;
     wanted.hi = find_key("model.rank")->hi;
-    if (node->is_list() && node->items.size() > 1) {
-      report_later(node->mark, "model.rank", "three factors (a rank per side)", context_);
+    if (!node->is_list() || node->items.empty() || node->items.size() > 2) {
+      if (const auto value = read_int(*node, wanted, context_.out)) trial_.model.rank = {*value};
       return;
     }
-    const Node& one = node->is_list() && node->items.size() == 1 ? node->items[0] : *node;
-    if (const auto value = read_int(one, wanted, context_.out)) trial_.model.rank = {*value};
+    for (const Node& one : node->items) {
+      if (const auto value = read_int(one, wanted, context_.out))
+        trial_.model.rank.push_back(*value);
+    }
   }
 
   void factor(const std::string& name, FactorSpec& out) {
@@ -241,7 +252,8 @@ class TrialReader {
   }
 
   bool check_factor(const Node& node, const std::string& path, const Metric& m, bool per_factor) {
-    const bool known = m.factor.empty() || m.factor == "W" || m.factor == "H";
+    const bool known = m.factor.empty() || m.factor == "W" || m.factor == "H" ||
+                       (m.factor == "S" && trial_.model.rank.size() == 2);
     if (known && per_factor == !m.factor.empty()) return true;
     std::string message =
         fmt::format("metric `{}` is about a factor, and `{}` names none", m.id, m.text);
@@ -264,14 +276,21 @@ class TrialReader {
   Trial trial_;
 };
 
-// A constraint named by the solver for factors that name none.
+// A constraint named by the solver for factors that name none; "id:W" for W alone, where none names
+// one.
 void imply_constraint(const Node& root,
                       const plugin::Descriptor& solver,
                       FactorSpec& factor,
-                      const std::string& path,
+                      const std::string& name,
+                      bool named,
                       Context& context) {
-  const char* implied = static_cast<const assay_solver*>(solver.plugin->vtable)->implies;
-  if (!implied || factor.constraint) return;
+  const char* given = static_cast<const assay_solver*>(solver.plugin->vtable)->implies;
+  if (!given || factor.constraint) return;
+  std::string implied = given;
+  if (const size_t colon = implied.find(':'); colon != std::string::npos) {
+    if (named || implied.substr(colon + 1) != name) return;
+    implied.resize(colon);
+  }
   const plugin::Descriptor* d = context.registry.find("penalty", implied);
   if (!d) {
     context.out.push_back(
@@ -284,7 +303,7 @@ void imply_constraint(const Node& root,
             .with_note("`assay doctor` shows where plugins are searched"));
     return;
   }
-  factor.constraint = standard_use(*d, path + ".constraint", root, context);
+  factor.constraint = standard_use(*d, "model." + name + ".constraint", root, context);
   factor.constraint_implied = true;
 }
 
@@ -309,8 +328,11 @@ std::optional<Trial> read_trial(const Node& root,
   const size_t before = context.out.size();
   Trial trial = TrialReader(root, context, supplied).read();
   if (const plugin::Descriptor* solver = context.registry.find("solver", trial.solver.id)) {
-    imply_constraint(root, *solver, trial.model.W, "model.W", context);
-    imply_constraint(root, *solver, trial.model.H, "model.H", context);
+    ModelSpec& m = trial.model;
+    const bool named = m.W.constraint || m.H.constraint || m.S.constraint;
+    imply_constraint(root, *solver, m.W, "W", named, context);
+    imply_constraint(root, *solver, m.H, "H", named, context);
+    if (m.rank.size() == 2) imply_constraint(root, *solver, m.S, "S", named, context);
   }
   trial.deterministic = is_deterministic(trial, context.registry);
   const bool ok =

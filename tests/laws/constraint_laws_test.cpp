@@ -85,11 +85,27 @@ bool monotone(const std::string& solver) {
   return std::find(ids.begin(), ids.end(), solver) != ids.end();
 }
 
+// Some solvers want X, or the factors' signs, otherwise; they say so before the first step.
+bool refused(spec::Trial t) {
+  t.stop.max_iter = 1;
+  Fixture f(dense(random_problem(kN, kD, kK)), t, 1, solvers());
+  const auto tried = fit::fit(f.task);
+  return !tried && (tried.error().status == ASSAY_E_COMBINATION ||
+                    tried.error().status == ASSAY_E_SHAPE);
+}
+
+bool has_residual(const std::string& solver) {
+  const auto* table = static_cast<const assay_solver*>(
+      solvers()->find("solver", solver)->plugin->vtable);
+  return (table->flags & ASSAY_SOLVER_NO_RESIDUAL) == 0;
+}
+
 // The squared loss, or kl for who takes no squared; the other factor is non-negative.
 void for_every_pair(const std::function<void(const Case&)>& law) {
   for (const plugin::Descriptor* s : solvers()->all("solver")) {
     const auto& table = *static_cast<const assay_solver*>(s->plugin->vtable);
     if (table.needs_penalty == 0 || s->id == "plain") continue;  // plain: a test's, without a step
+    if (!spec::takes_factors(table, 2)) continue;
     std::string loss;
     for (const char* id : {"kl", "squared"}) {
       const auto made = plugin::Loss::create(*solvers()->find("loss", id), {});
@@ -117,7 +133,7 @@ void for_every_pair(const std::function<void(const Case&)>& law) {
           t.solver.options = *plugin::Options::complete(s->plugin->options, {}, s->id);
           spec::FactorSpec& factor = side ? t.model.H : t.model.W;
           (item.set() ? factor.constraint = u, void() : factor.penalties.push_back(u));
-          law({s->id, d->id, side, t});
+          if (!refused(t)) law({s->id, d->id, side, t});
         }
       }
     }
@@ -141,7 +157,7 @@ TEST_CASE("law: with every penalty a solver takes, iterates are feasible and the
     const auto& rows = r.trace.rows;
     for (size_t i = 0; i < rows.size(); ++i) {
       CHECK(std::isfinite(rows[i].penalty));  // infinite outside a set
-      CHECK(std::isfinite(rows[i].kkt));
+      CHECK((std::isfinite(rows[i].kkt) || !has_residual(c.solver)));
       if (i > 0 && monotone(c.solver))
         CHECK(rows[i].objective <=
               rows[i - 1].objective + 1e-11 * (1 + std::abs(rows[i - 1].objective)));

@@ -379,9 +379,10 @@ class Builder {
   assay_buf factor(int32_t side) const { return b_->factor(b_, side); }
   assay_buf given(int32_t which) const { return b_->given(b_, which); }
   assay_buf buffer(const char *name, int32_t axis, int32_t role, int64_t rows, int64_t width,
-                   bool zero = false) const {
+                   bool zero = false, uint32_t flags = 0) const {
     assay_buffer d{};
     d.struct_size = sizeof d;
+    d.flags = flags;
     d.name = name;
     d.axis = axis;
     d.role = role;
@@ -427,10 +428,10 @@ class Builder {
     t.value = given.value;
     b_->terms(b_, &t);
   }
-  // At M = W H'.
+  // At the model: M = W H', or W S H'.
   void terms(int32_t what, int32_t axis, assay_buf out0, assay_buf out1, assay_buf value = ASSAY_NO,
              uint32_t flags = 0) const {
-    terms({what, axis, factor(0), factor(1), out0, out1, value, flags});
+    terms({what, axis, factor(ASSAY_LEFT), factor(1), out0, out1, value, flags});
   }
   // Member: void (T::*)(const Block&) const, T the plugin's class.
   template <auto Member>
@@ -465,6 +466,13 @@ int32_t build(void *self, assay_builder *b, int32_t purpose) {
 template <class T>
 constexpr assay_init init_table() {
   return {sizeof(assay_init), 0, create_from_problem<T>, build<T>, destroy<T>};
+}
+template <class T>
+constexpr assay_solver solver_table(uint32_t needs_loss, uint32_t needs_penalty, uint32_t takes_data,
+                                    const char *implies, uint32_t flags = 0) {
+  return {sizeof(assay_solver), flags,   needs_loss,
+          needs_penalty,        takes_data, 0,
+          implies,              create_from_problem<T>, build<T>, destroy<T>};
 }
 template <class T>
 constexpr assay_metric metric_table(uint32_t flags) {

@@ -27,6 +27,8 @@ ASSAY_INLINE Observed<T> observed(const SparseTile<T>& t,
     for (int64_t e = 0; e < n; ++e) s.x[e] *= s.x[e];
   } else if (power == 0) {
     for (int64_t e = 0; e < n; ++e) s.x[e] = 1;
+  } else if (power == kAbsolute) {
+    for (int64_t e = 0; e < n; ++e) s.x[e] = s.x[e] < 0 ? -s.x[e] : s.x[e];
   }
   if (t.weights == nullptr) {
     return {t.indices + begin, s.x, n, t.indptr[t.first + t.lines] - begin};

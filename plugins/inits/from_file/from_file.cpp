@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Start from factors in a file: W (n x k) and H (k x d, as results show it) by name, out of a .npz.
+// Start from factors in a file: W (n x k) and H (k x d, as results show it) by name, out of a .npz;
+// with three factors S (k1 x k2) too.
 #include <assay/plugin.hpp>
 #include <cmath>
 #include <vector>
@@ -13,12 +14,12 @@ class FromFile {
   FromFile(Call call, const assay_problem& p) {
     const Options options(call.host, p.options);
     const std::string path = options.text("path").value();
-    const char* const keys[2] = {"W", "H"};
-    for (int32_t side = 0; side < 2; ++side) {
+    const char* const keys[3] = {"W", "H", "S"};
+    for (int32_t side = 0; side < p.n_factors; ++side) {
       if (p.factor_flags[side] & ASSAY_FACTOR_FROZEN) continue;
       const std::string name = options.text(keys[side]).value_or(keys[side]);
-      rows_[side] = side == 0 ? p.n : p.k[1];
-      cols_[side] = side == 0 ? p.k[0] : p.d;
+      rows_[side] = side == 0 ? p.n : side == 1 ? p.k[1] : p.k[0];
+      cols_[side] = side == 0 ? p.k[0] : side == 1 ? p.d : p.k[1];
       values_[side] = load(call, path, name, rows_[side], cols_[side]);
       check(path, name, values_[side], p.factor_flags[side] & ASSAY_FACTOR_NONNEG);
     }
@@ -30,6 +31,8 @@ class FromFile {
       b.each<&FromFile::fill_w>("load_w", ASSAY_ROWS, {{b.factor(0), ASSAY_OUT}});
     if (!values_[1].empty())
       b.each<&FromFile::fill_h>("load_h", ASSAY_COLS, {{b.factor(1), ASSAY_OUT}});
+    if (!values_[2].empty())
+      b.each<&FromFile::fill_s>("load_s", ASSAY_ONE, {{b.factor(2), ASSAY_OUT}});
   }
 
  private:
@@ -48,7 +51,7 @@ class FromFile {
       throw Failure(ASSAY_E_SHAPE, "array `" + name + "` of `" + path + "` is " + shape(r, c) +
                                        ", but the model needs " + shape(rows, cols))
           .help(r == cols && c == rows
-                    ? "store its transpose: W is n x k, H is k x d"
+                    ? "store its transpose: W is n x k, H is k x d, S is k1 x k2"
                     : "set `model.rank` to the rank of the file, or use factors of these data");
     std::vector<double> values(static_cast<size_t>(rows * cols));
     Call::check(files->load(call.ctx, path.c_str(), name.c_str(), rows, cols, values.data()));
@@ -81,18 +84,25 @@ class FromFile {
     for (int64_t j = 0; j < F.rows(); ++j)
       for (int64_t a = 0; a < F.cols(); ++a) F(j, a) = at(1, a, b.first() + j);
   }
+  void fill_s(const Block& b) const {
+    const Matrix F = b.matrix(0);
+    for (int64_t i = 0; i < F.rows(); ++i)
+      for (int64_t a = 0; a < F.cols(); ++a) F(i, a) = at(2, i, a);
+  }
   double at(int32_t side, int64_t i, int64_t j) const {
     return values_[side][static_cast<size_t>(i * cols_[side] + j)];
   }
 
-  std::vector<double> values_[2];
-  int64_t rows_[2] = {0, 0}, cols_[2] = {0, 0};
+  std::vector<double> values_[3];
+  int64_t rows_[3] = {0, 0, 0}, cols_[3] = {0, 0, 0};
 };
 
 constexpr assay_option options[] = {
     path_option("path", "file that holds the factors, .npz", ASSAY_OPT_REQUIRED),
     text_option("W", "name of the array that holds W, n x k", "W"),
-    text_option("H", "name of the array that holds H, k x d", "H"), kNoMoreOptions};
+    text_option("H", "name of the array that holds H, k x d", "H"),
+    text_option("S", "name of the array that holds S, k1 x k2, of three factors", "S"),
+    kNoMoreOptions};
 constexpr assay_init vtable = init_table<FromFile>();
 constexpr assay_plugin plugin =
     describe("assay.init/1",

@@ -29,6 +29,9 @@ class Nndsvd {
       : rng_(call.service<assay_rng>("assay.rng/1")), la_(call.service<assay_la>("assay.la/1")) {
     const Options options(call.host, p.options);
     k_ = p.k[0];
+    if (p.n_factors != 2)
+      throw Failure(ASSAY_E_COMBINATION, "nndsvd starts two factors, and the model has three")
+          .help("use init `random` or `from_file`");
     const int64_t least = std::min(p.n, p.d);
     if (k_ > least)
       throw Failure(ASSAY_E_SHAPE, "rank " + std::to_string(k_) +

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random start: entry (i, a) of a factor is |z| sqrt(mean / k), z standard normal from the init's
-// stream, mean that of the observed X, so that W H' has the size of X; signed where the factor may
-// be. For X with negative entries the root mean square stands in for the mean. Same entries for any
-// tiling: z depends on (side, i k + a) only.
+// stream, mean that of the observed X, so that W H' has the size of X; with three factors |z| times
+// the cube root of mean / (k1 k2), for W S H'; signed where the factor may be. For X with negative
+// entries the root mean square stands in for the mean. Same entries for any tiling: z depends on
+// (side, i k + a) only.
 #include <assay/plugin.hpp>
 #include <cmath>
 
@@ -14,8 +15,11 @@ class Random {
  public:
   Random(Call call, const assay_problem& p) : rng_(call.service<assay_rng>("assay.rng/1")) {
     const double mean = p.x_sum / p.observed, rms = std::sqrt(p.x_sumsq / p.observed);
-    for (int32_t side = 0; side < 2; ++side) {
-      scale_[side] = std::sqrt((p.x_min < 0 ? rms : mean) / static_cast<double>(p.k[side]));
+    factors_ = p.n_factors;
+    const double size = p.x_min < 0 ? rms : mean;
+    for (int32_t side = 0; side < factors_; ++side) {
+      scale_[side] = factors_ == 2 ? std::sqrt(size / static_cast<double>(p.k[side]))
+                                   : std::cbrt(size / static_cast<double>(p.k[0] * p.k[1]));
       signed_[side] = !(p.factor_flags[side] & ASSAY_FACTOR_NONNEG);
       stream_[side] = rng_->split(p.stream, static_cast<uint64_t>(side));
     }
@@ -25,6 +29,7 @@ class Random {
     if (purpose != ASSAY_INIT) return;
     b.each<&Random::fill>("random_w", ASSAY_ROWS, {{b.factor(0), ASSAY_OUT}}, 0);
     b.each<&Random::fill>("random_h", ASSAY_COLS, {{b.factor(1), ASSAY_OUT}}, 1);
+    if (factors_ == 3) b.each<&Random::fill>("random_s", ASSAY_ONE, {{b.factor(2), ASSAY_OUT}}, 2);
   }
 
  private:
@@ -39,9 +44,10 @@ class Random {
   }
 
   const assay_rng* rng_;
-  double scale_[2];
-  bool signed_[2];
-  uint64_t stream_[2];
+  int32_t factors_;
+  double scale_[3];
+  bool signed_[3];
+  uint64_t stream_[3];
 };
 
 constexpr assay_init vtable = init_table<Random>();
