@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "assay/factors.h"
 #include "core/plugin/instance.hpp"
 #include "core/plugin/registry.hpp"
 

@@ -244,13 +244,10 @@ enum { ASSAY_IN = 1, ASSAY_OUT = 2, ASSAY_INOUT = 3, ASSAY_ADD = 4, ASSAY_BY_COM
 enum { ASSAY_PREPARE, ASSAY_STEP, ASSAY_FINISH, ASSAY_INIT, ASSAY_MEASURE, ASSAY_FIT };
 enum { ASSAY_GRAD, ASSAY_MU, ASSAY_VALUE, ASSAY_NEWTON };
 enum { ASSAY_X = -2, ASSAY_NO = -1 };
-enum { ASSAY_LEFT = 3 }; /* factor(): the left operand of the model M = left H' */
 enum {
   ASSAY_SQUARE = 1,
-  ASSAY_PATTERN = 2,
-  ASSAY_TRANSPOSED = 4,
-  ASSAY_ABS = 8
-}; /* times: entries of X squared; 1 for each observed entry; the small operand transposed; entries' absolute values */
+  ASSAY_PATTERN = 2
+};                                  /* times: entries of X squared; 1 for each observed entry */
 enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
 enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
 enum {
@@ -345,14 +342,12 @@ typedef struct assay_grid {
 struct assay_builder {
   uint32_t struct_size, flags;
   assay_buf (*buffer)(assay_builder *b, const assay_buffer *desc);
-  /* side 0: W (n x k), 1: H (stored d x k, long side first), 2: S. ASSAY_LEFT: W; of three factors a LOCAL that holds
-     W S as it is at this line. */
+  /* side 0: W (n x k), 1: H (stored d x k, long side first), 2: S. */
   assay_buf (*factor)(assay_builder *b, int32_t side);
   /* One of the host's read-only buffers (n x 1 or d x 1). */
   assay_buf (*given)(assay_builder *b, int32_t which);
   /* left = ASSAY_X: out[ROWS] = X right[COLS], or out[COLS] = X' right[ROWS]; left a ROWS or COLS buffer and right ONE
-     (k x k'): a small product, with ASSAY_TRANSPOSED left right'. flags of X: ASSAY_SQUARE, ASSAY_PATTERN or ASSAY_ABS. Sees the data
-     view: hidden entries are 0. */
+     (k x k'): a small product. flags ASSAY_SQUARE, ASSAY_PATTERN. Sees the data view: hidden entries are 0. */
   int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right,
                    uint32_t flags);
   /* out[ONE] SUM = a' b over their common axis. */
@@ -532,15 +527,13 @@ enum {
      be one for all rows. */
   ASSAY_FACTOR_COUPLED = 4,
   ASSAY_FACTOR_SET =
-      8, /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
-  ASSAY_FACTOR_PENALISED = 16 /* it has penalties beside its set */
+      8 /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
 };
-enum { ASSAY_PROBLEM_UNEQUAL = 1 }; /* entries count differently: a mask, weights, unobserved ones */
 typedef struct assay_problem {
-  uint32_t struct_size, flags; /* ASSAY_PROBLEM_... */
+  uint32_t struct_size, flags;
   int64_t n, d, nnz;        /* nnz: stored entries, n d when dense */
-  int64_t k[3];             /* widths of W and H; S is k[0] x k[1], and k[2] is k[0] */
-  int32_t n_factors;        /* 2: W, H; 3: W, H, S and M = W S H' */
+  int64_t k[3];             /* widths of W, H (and S's rows) */
+  int32_t n_factors;        /* 2: W, H */
   int32_t side;             /* metrics: the factor named in `id.FACTOR`, else -1 */
   uint32_t factor_flags[3]; /* ASSAY_FACTOR_... */
   int32_t sparse;           /* 1: CSR */
@@ -570,8 +563,7 @@ enum {
   ASSAY_NEEDS_PROX = 4,
   ASSAY_NEEDS_GRAD_ADD = 8,
   ASSAY_NEEDS_QUAD_ROWS = 16, /* calls quad_rows, so also takes what differs between rows */
-  ASSAY_NEEDS_CLIP = 32, /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
-  ASSAY_NEEDS_NO_PENALTY = 64 /* takes none but the constraint it implies */
+  ASSAY_NEEDS_CLIP = 32 /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
 };                      /* of penalties: any one of these */
 enum {
   ASSAY_TAKES_SPARSE = 1,
@@ -580,18 +572,13 @@ enum {
   ASSAY_TAKES_UNOBSERVED = 8
 }; /* of the data */
 
-/* Flags of a solver. FITS: which models; none of the two bits: W H. NO_RESIDUAL: what it finds is not stationary for the
-   sets of the factors alone (H follows from other arrays, W is orthogonal), so no KKT residual is taken. */
-enum { ASSAY_FITS_TWO = 1, ASSAY_FITS_THREE = 2, ASSAY_SOLVER_NO_RESIDUAL = 4 };
-
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
    PREPARE before the first and FINISH after the last step; an init: INIT) and returns b->status(b). [setup] */
 typedef struct assay_solver {
-  uint32_t struct_size, flags; /* ASSAY_FITS_..., ASSAY_SOLVER_... */
+  uint32_t struct_size, flags;
   uint32_t needs_loss, needs_penalty, takes_data, reserved;
   const char
-      *implies; /* id of the constraint this solver keeps on factors that name none, or NULL; "nonneg:W": on W alone,
-                   where no factor names one */
+      *implies; /* id of the constraint this solver keeps on factors that name none, or NULL */
   int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
                     void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);

@@ -25,6 +25,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "factors.h"
 #include "plugin.h"
 
 namespace assay::author {
