@@ -112,3 +112,27 @@ TEST_CASE("hals and block principal pivoting factor a matrix of exact rank to ro
     CHECK(best <= 1e-8);
   }
 }
+
+TEST_CASE("one step of block principal pivoting with H fixed is the exact minimiser of every row") {
+  const Problem p = random_problem(50, 31, 6);
+  const auto one_step = [&p](const char* solver, const char* constraint) {
+    spec::Trial trial = mu_trial("squared", p.k);
+    trial.solver = use("solver", solver);
+    trial.stop.max_iter = 1;
+    trial.model.W.constraint = use("penalty", constraint);
+    trial.model.W.penalties = elastic_net(0.001, 0.5);
+    Fixture f(dense(p), trial);
+    f.task.init.reset();
+    for (const int side : {0, 1})
+      for (int64_t i = 0; i < f.model->factor[side].rows; ++i)
+        for (int64_t a = 0; a < p.k; ++a)
+          f.model->factor[side].set(i, a, named::sklearn_w(i, a * a + side));
+    f.model->frozen[1] = true;
+    return f.run().certificate.kkt;
+  };
+  for (const char* constraint : {"nonneg", "box"}) {
+    CAPTURE(constraint);
+    CHECK(one_step("anls_bpp", constraint) < 1e-12);
+    CHECK(one_step("hals", constraint) > 1e-6);  // one sweep is not
+  }
+}
