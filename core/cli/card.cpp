@@ -50,6 +50,15 @@ std::shared_ptr<plugin::Loss> make_loss(const Descriptor& d) {
   return loss ? *loss : nullptr;
 }
 
+// "nonneg" for every factor, "nonneg:W" for one.
+std::string implied_text(const std::string& implied) {
+  const size_t colon = implied.find(':');
+  if (colon == std::string::npos)
+    return fmt::format("keeps `{}` on factors that name no constraint", implied);
+  return fmt::format("keeps `{}` on {} where no factor names a constraint",
+                     implied.substr(0, colon), implied.substr(colon + 1));
+}
+
 std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registry& registry) {
   const auto& s = *static_cast<const assay_solver*>(d.plugin->vtable);
   std::vector<std::string> out, losses, penalties;
@@ -71,8 +80,7 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
                                                                   {ASSAY_TAKES_WEIGHTS, "weighted"},
                                                                   {ASSAY_TAKES_UNOBSERVED,
                                                                    "unobserved entries"}})));
-  if (s.implies)
-    out.push_back(fmt::format("keeps `{}` on factors that name no constraint", s.implies));
+  if (s.implies) out.push_back(implied_text(s.implies));
   return out;
 }
 

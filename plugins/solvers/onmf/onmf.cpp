@@ -194,8 +194,9 @@ constexpr assay_plugin plugin = describe(
     "onmf",
     "orthogonal NMF: W'W = I exactly, one component per row",
     "Pompili, Gillis, Absil and Glineur 2014",
-    "c_i = argmax_a x_i'h_a / |h_a|,  w_ic = x_i'h_c / |h_c|, columns of W scaled to length 1;  "
-    "H = W'X\nnever raises the objective; W'W = I after every step",
+    "c_i = argmax_a x_i'h_a / |h_a|,  w_ic = x_i'h_c / |h_c|, columns of W of length 1;  H = W'X\n"
+    "cost: 4ndk per step\n"
+    "guarantee: no step raises the objective, and W'W = I after each to rounding",
     nullptr,
     &vtable,
     ASSAY_PLUGIN_DETERMINISTIC);

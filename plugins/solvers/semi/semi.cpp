@@ -144,17 +144,18 @@ constexpr assay_option options[] = {
     kNoMoreOptions};
 constexpr assay_solver vtable =
     solver_table<Semi>(ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_MU_ADD, ASSAY_TAKES_SPARSE, "nonneg:W");
-constexpr assay_plugin plugin = describe(
-    "assay.solver/1",
-    "semi",
-    "semi-NMF: one factor non-negative, the other and X of any sign",
-    "Ding, Li and Jordan 2010",
-    "F <- F * sqrt((P+ + F G-) / (P- + F G+)),  P = X O, G = O'O;  O <- Q (F'F)^+, Q = X'F\n"
-    "F is the factor with the constraint `nonneg` (W where neither names one); never raises "
-    "the objective",
-    options,
-    &vtable,
-    ASSAY_PLUGIN_DETERMINISTIC);
+constexpr assay_plugin plugin =
+    describe("assay.solver/1",
+             "semi",
+             "semi-NMF: one factor non-negative, the other and X of any sign",
+             "Ding, Li and Jordan 2010",
+             "F <- F * sqrt((P+ + F G-) / (P- + F G+)),  P = X O, G = O'O;  O <- X'F (F'F)^+\n"
+             "F is the factor with the constraint `nonneg`: W where neither names one\n"
+             "cost: 4ndk per step\n"
+             "guarantee: no step raises the objective",
+             options,
+             &vtable,
+             ASSAY_PLUGIN_DETERMINISTIC);
 
 }  // namespace
 

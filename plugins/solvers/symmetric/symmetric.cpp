@@ -219,9 +219,10 @@ constexpr assay_plugin plugin = describe(
     "symmetric",
     "symmetric NMF: X ~ W W', or W S W' with three factors",
     "Ding, He and Simon 2005; He, Xie, Zdunek, Zhou and Cichocki 2011",
-    "W <- W * (X W / W W'W)^(1/4), which never raises the objective; damped: W <- W * (1/2 + "
-    "1/2 X W / W W'W)\n"
-    "three factors: W <- W * (X W S / M W S)^(1/4), S <- S * (W'X W / W'M W)^(1/2)",
+    "W <- W * (X W / W W'W)^(1/4);  damped: W <- W * (1/2 + 1/2 X W / W W'W)\n"
+    "three factors: W <- W * (X W S / M W S)^(1/4), S <- S * (W'X W / W'M W)^(1/2)\n"
+    "cost: 2nnk per step, 6nnk with three factors\n"
+    "guarantee: the power 1/4 never raises the objective; the damped rule has no such proof",
     options,
     &vtable,
     ASSAY_PLUGIN_DETERMINISTIC);

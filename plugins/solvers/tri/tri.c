@@ -200,7 +200,10 @@ static const assay_plugin plugin = {
     "Ding, Li, Peng and Park 2006",
     "W <- W * (N / D)^e at W (S H);  H <- H * (N / D)^e at (W S) H;  S <- S * (W'N / W'D)^e\n"
     "orthogonal: F <- F * (N / (F F'N))^(1/2), which leads towards F'F = I; squared loss\n"
-    "never raises the objective without `orthogonal`; with it in practice, not by proof",
+    "cost: 6ndk per step for the squared loss, 18ndk for others\n"
+    "guarantee: without `orthogonal` no step raises the objective; with it the objective falls in "
+    "practice, without "
+    "proof",
     options,
     &vtable,
     NULL};
