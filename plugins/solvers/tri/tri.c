@@ -112,8 +112,9 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
     s->exponent[side] =
         side < 2 && s->orthogonal[side] ? 0.5 : exponent_with(p->loss, p->mu_power[side]);
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
-  s->floor =
-      host->option_number(p->options, "floor") * cbrt(mean / ((double)p->k[0] * (double)p->k[1]));
+  double entry = mean / ((double)p->k[0] * (double)p->k[1]);
+  s->math->pow(1, &entry, 1.0 / 3.0, &entry);
+  s->floor = host->option_number(p->options, "floor") * entry;
   *self = s;
   return ASSAY_OK;
 }
