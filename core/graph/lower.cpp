@@ -339,21 +339,6 @@ class Lowering {
     emit(std::move(op));
   }
 
-  // A block of a grid is a piece of both factors, and a penalty can be told the place of one.
-  void refuse_by_place(const Line& line) {
-    for (int side = 0; side < model_.n_factors; ++side) {
-      if (!model_.penalties[side] || model_.frozen[side]) continue;
-      for (const auto& item : model_.penalties[side]->items()) {
-        const bool by_place = (item.facts.flags & ASSAY_PENALTY_BY_PLACE) != 0;
-        if (!item.whole() && !(side > 0 && by_place)) continue;
-        refused_ = Error(ASSAY_E_COMBINATION, "E0205",
-                         "`" + program_.who + "` cannot take `" + item.id + "`: `" + line.name +
-                             "` sees a few rows and columns at a time, not the whole factor")
-                       .with_help("leave `" + item.id + "` out, or use a solver of whole factors");
-      }
-    }
-  }
-
   // A stage per round. Sums go on from round to round: they have the same places in the partials
   // of all rounds, and the last one has the result.
   void lower_grid(const Line& line) {
@@ -362,7 +347,6 @@ class Lowering {
                        "`" + line.name + "`: a grid has its own order and cannot be in batches");
       return;
     }
-    refuse_by_place(line);
     const data::Data& x = *model_.x;
     const int64_t asked = line.count > 0 ? line.count : grid_blocks(x);
     const int64_t blocks = std::min({asked, x.rows, x.cols});

@@ -3,8 +3,7 @@
    Visiting the observed entry (i, j), with m = <w_i, h_j> kept inside the loss's domain and
    g = w l'(x, m):
      w_i <- w_i - eta g h_j,   h_j <- h_j - eta g w_i   (both from the old rows)
-   then 0 where a factor is non-negative. Penalties enter by their prox, after each run of entries,
-   with the share of the row's entries that was visited: over an epoch each counts once. An epoch
+   then 0 where a factor is non-negative. Penalties enter by their prox, once an epoch. An epoch
    visits every entry once, in B rounds of B blocks without a common row or column.
    Steps: constant  eta = step / L
           inverse   eta = step / (L (1 + epoch / decay))
@@ -12,7 +11,8 @@
    L = c mean |x|, c the loss's curvature at the mean, and u = sqrt(mean |x| / k), so that units of
    X do not matter. Cost of an epoch 6 k for each entry; nothing is monotone.
    With one factor fixed (new rows, a known dictionary) each row of the other is a problem of its
-   own, and is solved without chance: proximal gradient, steps halved until F falls enough.
+   own, and is solved without chance: proximal gradient, steps halved until the
+   loss lies below its quadratic bound.
    Robbins and Monro 1951; Gemulla, Nijkamp, Haas and Sismanis 2011; Duchi, Hazan and Singer 2011.
  */
 #include <assay/plugin.h>
@@ -51,21 +51,24 @@ move(const sgd* s, int64_t k, int side, double eta, const double* d, double* f, 
   }
 }
 
-/* {W io, H io, row counts, column counts[, QW io, QH io]} */
+static double step_now(const sgd* s, const assay_block* b) {
+  return s->schedule == INVERSE ? s->step / (1 + (double)b->step / s->decay) : s->step;
+}
+
+/* {W io, H io[, QW io, QH io]} */
 static int32_t visit(void* self, const assay_block* b) {
   const sgd* s = self;
   const assay_view *W = &b->arg[0], *H = &b->arg[1];
-  const assay_view* Q[2] = {s->schedule == ADAGRAD ? &b->arg[4] : NULL,
-                            s->schedule == ADAGRAD ? &b->arg[5] : NULL};
+  const assay_view* Q[2] = {s->schedule == ADAGRAD ? &b->arg[2] : NULL,
+                            s->schedule == ADAGRAD ? &b->arg[3] : NULL};
   const int64_t k = W->cols;
   assay_entries e = {sizeof e, 0, 0, NULL, NULL, NULL, NULL};
   const int32_t bad = s->tile->entries(b->ctx, &e);
   if (bad) return bad;
-  double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (2 * k + W->rows + H->rows));
+  double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * 2 * k);
   if (!memory) return ASSAY_E_MEMORY;
-  double *dw = memory, *dh = memory + k, *seen[2] = {memory + 2 * k, memory + 2 * k + W->rows};
-  memset(seen[0], 0, sizeof(double) * (size_t)(W->rows + H->rows));
-  const double eta = s->schedule == INVERSE ? s->step / (1 + (double)b->step / s->decay) : s->step;
+  double *dw = memory, *dh = memory + k;
+  const double eta = step_now(s, b);
   for (int64_t at = 0; at < e.n; at++) {
     const int64_t i = e.row[at], j = e.col[at];
     double *w = (double*)W->data + i * W->stride, *h = (double*)H->data + j * H->stride;
@@ -84,150 +87,136 @@ static int32_t visit(void* self, const assay_block* b) {
     }
     move(s, k, 0, eta, dw, w, Q[0] ? (double*)Q[0]->data + i * Q[0]->stride : NULL);
     move(s, k, 1, eta, dh, h, Q[1] ? (double*)Q[1]->data + j * Q[1]->stride : NULL);
-    seen[0][i] += weight;
-    seen[1][j] += weight;
-  }
-  /* The penalties' step: of a row that was visited with a share of its entries, that share. Under
-     adagrad the step of a row is the mean of its entries' steps. */
-  for (int side = 0; side < 2; side++) {
-    assay_view F = b->arg[side];
-    const assay_view* counts = &b->arg[2 + side];
-    for (int64_t i = 0; i < F.rows; i++) {
-      const double count = *((const double*)counts->data + i * counts->stride);
-      double length = eta;
-      if (Q[side]) {
-        double sum = 0;
-        for (int64_t a = 0; a < k; a++)
-          sum += sqrt(((const double*)Q[side]->data)[i * Q[side]->stride + a]);
-        length = sum > 0 ? eta * (double)k / sum : 0;
-      }
-      seen[side][i] = count > 0 ? length * seen[side][i] / count : 0;
-    }
-    const int32_t failed = s->penalties->prox_rows(b->ctx, side, &F, seen[side]);
-    if (failed) return failed;
   }
   return ASSAY_OK;
 }
 
-/* One row's problem while the other factor is fixed. */
-typedef struct {
-  const sgd* s;
-  assay_ctx* ctx;
-  int32_t side;
-  int64_t k, n; /* width, entries */
-  const assay_line* line;
-  const assay_view* O;           /* the other factor, whole */
-  double *m, *g, *slope, *trial; /* n, n, k, k */
-} row_problem;
-
-static const double* other_row(const row_problem* p, int64_t e) {
-  const int64_t at = p->line->idx ? p->line->idx[e] : e;
-  return (const double*)p->O->data + at * p->O->stride;
+/* {F io[, Q]}; tag: its side. The penalties' prox, once an epoch: under adagrad the step of a row
+   is the mean of its entries' steps. */
+static int32_t shrink(void* self, const assay_block* b) {
+  const sgd* s = self;
+  assay_view F = b->arg[0];
+  double* lengths = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (F.rows + 1));
+  if (!lengths) return ASSAY_E_MEMORY;
+  for (int64_t i = 0; i < F.rows; i++) {
+    lengths[i] = step_now(s, b);
+    if (s->schedule != ADAGRAD) continue;
+    double sum = 0;
+    for (int64_t a = 0; a < F.cols; a++)
+      sum += sqrt(((const double*)b->arg[1].data)[i * b->arg[1].stride + a]);
+    lengths[i] = sum > 0 ? lengths[i] * (double)F.cols / sum : 0;
+  }
+  return s->penalties->prox_rows(b->ctx, b->tag, &F, lengths);
 }
 
-/* F of the row f: loss and penalties. */
-static int32_t row_value(const row_problem* p, double* f, double* out) {
-  const sgd* s = p->s;
-  for (int64_t e = 0; e < p->n; e++) {
-    const double* o = other_row(p, e);
-    double m = 0;
-    for (int64_t a = 0; a < p->k; a++) m += f[a] * o[a];
-    m = m > s->lowest ? m : s->lowest;
-    p->m[e] = m < s->highest ? m : s->highest;
+/* Loss of a row f over its line, and with slope its gradient; memory: 2 n. */
+static int32_t row_loss(const sgd* s,
+                        assay_ctx* ctx,
+                        const assay_line* line,
+                        const assay_view* O,
+                        const double* f,
+                        double* memory,
+                        double* out,
+                        double* slope) {
+  const int64_t n = line->n, k = O->cols;
+  double *m = memory, *g = memory + n;
+  for (int64_t e = 0; e < n; e++) {
+    const double* o = (const double*)O->data + (line->idx ? line->idx[e] : e) * O->stride;
+    double sum = 0;
+    for (int64_t a = 0; a < k; a++) sum += f[a] * o[a];
+    sum = sum > s->lowest ? sum : s->lowest;
+    m[e] = sum < s->highest ? sum : s->highest;
   }
-  double sum = 0;
-  for (int64_t e = 0; e < p->n; e += kSpan) {
-    const int64_t n = p->n - e < kSpan ? p->n - e : kSpan;
-    const int32_t bad = s->loss->value(p->ctx, n, p->line->x + e, p->m + e, p->g + e);
-    if (bad) return bad;
-  }
-  for (int64_t e = 0; e < p->n; e++) sum += (p->line->w ? p->line->w[e] : 1) * p->g[e];
-  const assay_view F = {f, 1, p->k, p->k, 0, ASSAY_F64, 0};
-  const int32_t bad = s->penalties->value(p->ctx, p->side, &F, out);
-  *out += sum;
-  return bad;
-}
-
-/* Gradient of the loss at the model row_value left in m. */
-static int32_t row_slope(const row_problem* p) {
-  for (int64_t e = 0; e < p->n; e += kSpan) {
-    const int64_t n = p->n - e < kSpan ? p->n - e : kSpan;
-    const int32_t bad = p->s->loss->grad(p->ctx, n, p->line->x + e, p->m + e, p->g + e);
-    if (bad) return bad;
-  }
-  memset(p->slope, 0, sizeof(double) * (size_t)p->k);
-  for (int64_t e = 0; e < p->n; e++) {
-    const double* o = other_row(p, e);
-    const double g = p->g[e] * (p->line->w ? p->line->w[e] : 1);
-    for (int64_t a = 0; a < p->k; a++) p->slope[a] += g * o[a];
+  for (int what = 0; what < (slope ? 2 : 1); what++) {
+    for (int64_t e = 0; e < n; e += kSpan) {
+      const int64_t span = n - e < kSpan ? n - e : kSpan;
+      const int32_t bad =
+          (what ? s->loss->grad : s->loss->value)(ctx, span, line->x + e, m + e, g + e);
+      if (bad) return bad;
+    }
+    if (what == 0) *out = 0;
+    for (int64_t e = 0; e < n; e++) {
+      const double w = line->w ? line->w[e] : 1;
+      const double* o = (const double*)O->data + (line->idx ? line->idx[e] : e) * O->stride;
+      if (what == 0) *out += w * g[e];
+      for (int64_t a = 0; what && a < k; a++) slope[a] += w * g[e] * o[a];
+    }
   }
   return ASSAY_OK;
 }
 
-static int32_t solve_row(const row_problem* p, double* f, double* length) {
-  double here = 0;
-  int32_t bad = row_value(p, f, &here);
-  for (int inner = 0; !bad && inner < INNER; inner++) {
-    bad = row_slope(p);
-    if (bad) return bad;
-    if (!(*length > 0)) { /* a first guess: as far as the row is long */
-      double slope = 0, size = 0;
-      for (int64_t a = 0; a < p->k; a++) {
-        slope += p->slope[a] * p->slope[a];
-        size += f[a] * f[a];
-      }
-      if (!(slope > 0)) return ASSAY_OK;
-      *length = sqrt((size > 0 ? size : p->s->unit * p->s->unit) / slope);
-    }
-    double there = here;
-    int fell = 0;
-    for (int halvings = 0; halvings < 60 && !fell; halvings++) {
-      for (int64_t a = 0; a < p->k; a++) p->trial[a] = f[a] - *length * p->slope[a];
-      assay_view F = {p->trial, 1, p->k, p->k, 0, ASSAY_F64, 0};
-      bad = p->s->penalties->prox_rows(p->ctx, p->side, &F, length);
-      if (bad) return bad;
-      bad = row_value(p, p->trial, &there);
-      if (bad) return bad;
-      double moved = 0;
-      for (int64_t a = 0; a < p->k; a++) moved += (p->trial[a] - f[a]) * (p->trial[a] - f[a]);
-      if (moved == 0) return ASSAY_OK;
-      fell = there <= here - 0.25 * moved / *length;
-      if (!fell) *length *= 0.5;
-    }
-    if (!fell) return ASSAY_OK; /* F is flat here to rounding */
-    memcpy(f, p->trial, sizeof(double) * (size_t)p->k);
-    here = there;
-    *length *= 1.5;
+/* A first guess of a step: as far as the row is long. */
+static double first_length(const sgd* s, int64_t k, const double* f, const double* g) {
+  double slope = 0, size = 0;
+  for (int64_t a = 0; a < k; a++) {
+    slope += g[a] * g[a];
+    size += f[a] * f[a];
   }
-  return bad;
+  return slope > 0 ? sqrt((size > 0 ? size : s->unit * s->unit) / slope) : 0;
 }
 
-/* {F io, O, lengths io}; tag: the side that is free */
+/* {F io, O, lengths io}; tag: the side that is free. All rows of the block make a step together, so
+   that penalties see them at their places. */
 static int32_t solve(void* self, const assay_block* b) {
   const sgd* s = self;
-  const assay_view *F = &b->arg[0], *L = &b->arg[2];
-  for (int64_t i = 0; i < F->rows; i++) {
-    assay_line line = {sizeof line, 0, 0, NULL, NULL, NULL, 0, 0};
-    const int32_t failed = s->tile->line(b->ctx, i, &line);
-    if (failed) return failed;
-    const int64_t k = F->cols, n = line.n;
-    if (n == 0) continue;
-    double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (2 * n + 2 * k));
-    if (!memory) return ASSAY_E_MEMORY;
-    const row_problem p = {s,
-                           b->ctx,
-                           b->tag,
-                           k,
-                           n,
-                           &line,
-                           &b->arg[1],
-                           memory,
-                           memory + n,
-                           memory + 2 * n,
-                           memory + 2 * n + k};
-    const int32_t bad =
-        solve_row(&p, (double*)F->data + i * F->stride, (double*)L->data + i * L->stride);
-    if (bad) return bad;
+  const assay_view *F = &b->arg[0], *O = &b->arg[1], *L = &b->arg[2];
+  const int64_t k = F->cols, rows = F->rows;
+  double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * rows * (2 * k + 2));
+  if (!memory) return ASSAY_E_MEMORY;
+  double *G = memory, *trial = G + rows * k, *here = trial + rows * k, *steps = here + rows;
+  double* entries = NULL; /* of the longest line so far */
+  int64_t longest = 0;
+  for (int inner = 0; inner < INNER; inner++) {
+    memset(G, 0, sizeof(double) * (size_t)(rows * k));
+    for (int halvings = -1; halvings < 60; halvings++) { /* -1: where the rows are */
+      int64_t open = 0;
+      if (halvings >= 0) {
+        for (int64_t i = 0; i < rows; i++)
+          for (int64_t a = 0; a < k; a++)
+            trial[i * k + a] =
+                ((const double*)F->data)[i * F->stride + a] - steps[i] * G[i * k + a];
+        assay_view T = {trial, rows, k, k, 0, ASSAY_F64, 0};
+        const int32_t bad = s->penalties->prox_rows(b->ctx, b->tag, &T, steps);
+        if (bad) return bad;
+      }
+      for (int64_t i = 0; i < rows; i++) {
+        double *f = (double*)F->data + i * F->stride, *length = (double*)L->data + i * L->stride;
+        if (halvings >= 0 && !(steps[i] > 0)) continue;
+        assay_line line = {sizeof line, 0, 0, NULL, NULL, NULL, 0, 0};
+        int32_t bad = s->tile->line(b->ctx, i, &line);
+        if (bad) return bad;
+        if (line.n > longest) {
+          longest = 2 * line.n;
+          entries = s->host->scratch(b->ctx, (int64_t)sizeof(double) * 2 * longest);
+          if (!entries) return ASSAY_E_MEMORY;
+        }
+        if (halvings < 0) {
+          bad = row_loss(s, b->ctx, &line, O, f, entries, &here[i], G + i * k);
+          if (bad) return bad;
+          if (!(*length > 0)) *length = first_length(s, k, f, G + i * k);
+          steps[i] = *length;
+          open += steps[i] > 0;
+          continue;
+        }
+        double there = 0, moved = 0, linear = 0;
+        bad = row_loss(s, b->ctx, &line, O, trial + i * k, entries, &there, NULL);
+        if (bad) return bad;
+        for (int64_t a = 0; a < k; a++) {
+          const double d = trial[i * k + a] - f[a];
+          moved += d * d;
+          linear += G[i * k + a] * d;
+        }
+        if (there <= here[i] + linear + 0.5 * moved / steps[i] + 1e-15 * fabs(here[i])) {
+          memcpy(f, trial + i * k, sizeof(double) * (size_t)k);
+          *length = 1.5 * steps[i];
+          steps[i] = 0;
+        } else {
+          steps[i] *= 0.5;
+          open++;
+        }
+      }
+      if (open == 0) break;
+    }
   }
   return ASSAY_OK;
 }
@@ -298,17 +287,20 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
     b->each(b, &each);
     return b->status(b);
   }
-  assay_arg args[6] = {{b->factor(b, 0), ASSAY_INOUT},
-                       {b->factor(b, 1), ASSAY_INOUT},
-                       {b->given(b, ASSAY_ROW_COUNTS), ASSAY_IN},
-                       {b->given(b, ASSAY_COL_COUNTS), ASSAY_IN}};
-  int32_t n = 4;
-  if (s->schedule == ADAGRAD) {
-    args[n++] = (assay_arg){squares(b, "squares_w", ASSAY_ROWS), ASSAY_INOUT};
-    args[n++] = (assay_arg){squares(b, "squares_h", ASSAY_COLS), ASSAY_INOUT};
+  const int32_t n = s->schedule == ADAGRAD ? 2 : 1; /* arguments of a side */
+  assay_arg args[4] = {{b->factor(b, 0), ASSAY_INOUT}, {b->factor(b, 1), ASSAY_INOUT}};
+  if (n == 2) {
+    args[2] = (assay_arg){squares(b, "squares_w", ASSAY_ROWS), ASSAY_INOUT};
+    args[3] = (assay_arg){squares(b, "squares_h", ASSAY_COLS), ASSAY_INOUT};
   }
-  const assay_grid grid = {sizeof grid, 0, "visit", s->blocks, n, visit, args, s->stream, 0, 0};
+  const assay_grid grid = {sizeof grid, 0, "visit", s->blocks, 2 * n, visit, args, s->stream, 0, 0};
   b->grid(b, &grid);
+  for (int32_t side = 0; side < 2; side++) {
+    const assay_arg own[] = {args[side], {args[2 + side].buffer, ASSAY_IN}};
+    const assay_each each = {sizeof each, 0, side ? "shrink_h" : "shrink_w", side, n, shrink, own,
+                             side,        0};
+    b->each(b, &each);
+  }
   return b->status(b);
 }
 
