@@ -31,8 +31,9 @@ typedef struct {
   double step, decay;
   int32_t schedule, blocks;
   double lowest,
-      highest; /* of the model: the loss's domain, a little inside where an end is open */
-  double unit; /* size of a factor's entry */
+      highest;    /* of the model: the loss's domain, a little inside where an end is open */
+  double ends[2]; /* the same next to the ends, for steps that are tested */
+  double unit;    /* size of a factor's entry */
   int nonneg[2], frozen[2];
   uint64_t stream;
 } sgd;
@@ -124,8 +125,8 @@ static int32_t row_loss(const sgd* s,
     const double* o = (const double*)O->data + (line->idx ? line->idx[e] : e) * O->stride;
     double sum = 0;
     for (int64_t a = 0; a < k; a++) sum += f[a] * o[a];
-    sum = sum > s->lowest ? sum : s->lowest;
-    m[e] = sum < s->highest ? sum : s->highest;
+    sum = sum > s->ends[0] ? sum : s->ends[0];
+    m[e] = sum < s->ends[1] ? sum : s->ends[1];
   }
   for (int what = 0; what < (slope ? 2 : 1); what++) {
     for (int64_t e = 0; e < n; e += kSpan) {
@@ -259,6 +260,8 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   const int open_hi = (p->loss->flags & ASSAY_LOSS_M_HI_OPEN) != 0;
   s->lowest = p->loss->m_lo + (open_lo ? 1e-2 * mean : 0);
   s->highest = p->loss->m_hi - (open_hi ? 1e-2 * mean : 0);
+  s->ends[0] = p->loss->m_lo + (open_lo ? 1e-12 * mean : 0);
+  s->ends[1] = p->loss->m_hi - (open_hi ? 1e-12 * mean : 0);
   for (int side = 0; side < 2; side++) {
     s->nonneg[side] = (p->factor_flags[side] & ASSAY_FACTOR_NONNEG) != 0;
     s->frozen[side] = (p->factor_flags[side] & ASSAY_FACTOR_FROZEN) != 0;
