@@ -118,7 +118,6 @@ uint32_t PenaltySet::Item::forms() const {
   if (t.quad_add) out |= ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS;
   if (set() && t.bounds) out |= ASSAY_NEEDS_QUAD_ROWS;
   if (t.prox) out |= ASSAY_NEEDS_PROX;
-  if (t.prox && !(facts.flags & ASSAY_PENALTY_BY_PLACE)) out |= ASSAY_NEEDS_PROX_ANYWHERE;
   if (t.grad_add) out |= ASSAY_NEEDS_GRAD_ADD;
   const bool interval = set() && facts.scope == ASSAY_SCOPE_ELEMENT && t.prox;
   if (interval && (facts.flags & ASSAY_PENALTY_NONNEG)) out |= ASSAY_NEEDS_CLIP;

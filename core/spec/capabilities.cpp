@@ -70,8 +70,6 @@ std::string penalty_needs(const assay_solver& solver) {
   if ((solver.needs_penalty & (ASSAY_NEEDS_QUAD | ASSAY_NEEDS_QUAD_ROWS)) != 0)
     forms.emplace_back("a quadratic form per component");
   if ((solver.needs_penalty & ASSAY_NEEDS_PROX) != 0) forms.emplace_back("a prox");
-  if ((solver.needs_penalty & ASSAY_NEEDS_PROX_ANYWHERE) != 0)
-    forms.emplace_back("a prox of single rows, wherever they are");
   if ((solver.needs_penalty & ASSAY_NEEDS_GRAD_ADD) != 0) forms.emplace_back("a gradient");
   if ((solver.needs_penalty & ASSAY_NEEDS_CLIP) != 0)
     forms.emplace_back("bounds within f >= 0 for single entries");

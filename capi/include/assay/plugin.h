@@ -563,8 +563,7 @@ enum {
   ASSAY_NEEDS_PROX = 4,
   ASSAY_NEEDS_GRAD_ADD = 8,
   ASSAY_NEEDS_QUAD_ROWS = 16, /* calls quad_rows, so also takes what differs between rows */
-  ASSAY_NEEDS_CLIP = 32,       /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
-  ASSAY_NEEDS_PROX_ANYWHERE = 64 /* calls prox on single rows without their place */
+  ASSAY_NEEDS_CLIP = 32 /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
 };                      /* of penalties: any one of these */
 enum {
   ASSAY_TAKES_SPARSE = 1,

@@ -323,7 +323,7 @@ static const assay_option options[] = {
 static const assay_solver vtable = {sizeof vtable,
                                     0,
                                     ASSAY_NEEDS_GRAD,
-                                    ASSAY_NEEDS_PROX_ANYWHERE,
+                                    ASSAY_NEEDS_PROX,
                                     ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
                                     0,
                                     NULL,
