@@ -66,10 +66,6 @@ double inner(const Factor& a, const Factor& b, const Factor& c, const Factor& d)
   return sum;
 }
 
-assay_view whole_view(std::vector<double>& v) {
-  return {v.data(), kRows, kCols, kCols, 0, ASSAY_F64, 0};
-}
-
 // One penalty (or constraint) as one set of options makes it, bound to W or H of 7 x 3 entries.
 struct Tested {
   const PenaltySet& set_of;
