@@ -13,16 +13,20 @@ namespace assay::experiment {
 namespace {
 
 Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model) {
-  static const char* const kNames[] = {"W", "H"};
+  static const char* const kNames[] = {"W", "H", "S"};
   const kernels::Member* member = saved.find(kNames[side]);
+  if (!member)
+    return Error(ASSAY_E_SHAPE, "E0307",
+                 fmt::format("the model to start from has no `{}`", kNames[side]))
+        .with_help("start from a model of as many factors");
   graph::Buffer& to = model.factor[side];
   const graph::Buffer from = storage_view(*member, side);
   if (from.rows != to.rows || from.width != to.width)
     return Error(
                ASSAY_E_SHAPE, "E0307",
                fmt::format("`{}` of the model to start from is {} x {}, and this fit's is {} x {}",
-                           kNames[side], member->rows, member->cols, side ? to.width : to.rows,
-                           side ? to.rows : to.width))
+                           kNames[side], member->rows, member->cols, side == 1 ? to.width : to.rows,
+                           side == 1 ? to.rows : to.width))
         .with_help("start from a model of the same rank and of data of the same shape");
   for (int64_t i = 0; i < to.rows; ++i)
     for (int64_t a = 0; a < to.width; ++a) to.set(i, a, from.get(i, a));
@@ -45,7 +49,8 @@ Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
 }  // namespace
 
 Expected<void> start_from(const SavedModel& saved, fit::Task& task) {
-  for (const int side : {0, 1}) ASSAY_TRY(set_factor(saved, side, *task.model));
+  for (int side = 0; side < task.model->n_factors; ++side)
+    ASSAY_TRY(set_factor(saved, side, *task.model));
   task.init.reset();
   const Json& solver = saved.about["model"]["solver"];
   if (solver.value("use", "") == task.solver.descriptor->id) return set_state(saved, *task.model);

@@ -12,6 +12,14 @@ bool Coupled::projected(const Model& model, const BufferDecl& buffer) {
   return set && set->couples();
 }
 
+namespace {
+bool reads_factor(const Layout& layout, const Op& op, int side) {
+  return std::any_of(op.line.args.begin(), op.line.args.end(), [&](const assay_arg& a) {
+    return layout.buffers[static_cast<size_t>(a.buffer)].decl.side == side;
+  });
+}
+}  // namespace
+
 void Coupled::plan(const Layout& layout, Model& model) {
   model_ = &model;
   for (int side = 0; side < 3; ++side) {
@@ -23,8 +31,10 @@ void Coupled::plan(const Layout& layout, Model& model) {
       if (op.line.fn == nullptr) continue;
       for (int side = 0; side < model.n_factors; ++side) {
         const auto& set = model.penalties[side];
-        // W lives on ROWS, H on COLS, S on ONE: the axes have the sides' numbers.
-        if (set && set->sees_whole() && op.axis == side) expands_[side][s] = 1;
+        // W lives on ROWS, H on COLS, S on ONE: the axes have the sides' numbers. A function on
+        // another axis may call the penalties of a factor it reads whole.
+        if (set && set->sees_whole() && (op.axis == side || reads_factor(layout, op, side)))
+          expands_[side][s] = 1;
       }
       for (const assay_arg& a : op.line.args) {
         const BufferDecl& d = layout.buffers[static_cast<size_t>(a.buffer)].decl;

@@ -648,7 +648,8 @@ class Lowering {
     const data::Data& x = *model_.x;
     double most = 1;
     if (x.entry_weights) most = *std::max_element(x.entry_weights->begin(), x.entry_weights->end());
-    if (x.csr.weights) most = *std::max_element(x.csr.weights, x.csr.weights + x.csr.nnz);
+    if (x.csr.weights && x.csr.nnz > 0)
+      most = *std::max_element(x.csr.weights, x.csr.weights + x.csr.nnz);
     for (const auto& w : {x.row_weights, x.col_weights})
       if (w) most *= *std::max_element(w->begin(), w->end());
     return most;

@@ -26,6 +26,7 @@ TypedLanes<T>::TypedLanes(Frame& frame)
   }
   squared_.tag = ASSAY_TAG_SQUARED;
   weighted_ = x_.weighted() || x_.mask != nullptr;
+  longest_ = longest_line();
   plan_images();
 }
 
@@ -35,7 +36,7 @@ void TypedLanes<T>::size(Worker& w) const {
   int64_t longest_tile = 1;
   int64_t line_rows = 0, line_cols = 0, normals = 0;  // tiles of what walks X line by line
   bool powers = false, loads = false, every_zero = false;
-  const int64_t longest = longest_line();
+  const int64_t longest = longest_;
   for (const Stage& stage : frame_.layout->stages) {
     int64_t per_row = 0;
     if (stage.grid && !w.grid) w.grid = std::make_unique<GridReader>(stage.grid->weighted());
@@ -57,7 +58,7 @@ void TypedLanes<T>::size(Worker& w) const {
         (rows ? line_rows : line_cols) = std::max(rows ? line_rows : line_cols, stage.tile);
         every_zero = every_zero || op.densify;
         if (op.kind == OpKind::kNormals)
-          normals = std::max(normals, normals_scratch(width(op.left), rows ? x_.cols : x_.rows));
+          normals = std::max(normals, normals_scratch(width(op.left), normals_length(op)));
         continue;
       }
       powers = powers || op.power != 1;

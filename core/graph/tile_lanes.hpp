@@ -258,6 +258,11 @@ class TypedLanes final : public Lanes {
 
   // ---- tile_normals.cpp: normal equations line by line ----
 
+  // Most entries of a line.
+  int64_t normals_length(const Op& op) const {
+    if (x_.sparse && !op.densify) return std::max<int64_t>(1, longest_);
+    return op.axis == ASSAY_ROWS ? x_.cols : x_.rows;
+  }
   // Bytes a worker needs for lines of at most `length` entries.
   static int64_t normals_scratch(int64_t k, int64_t length);
   int32_t run_normals(const Op& op, Tile& t) const;
@@ -282,6 +287,7 @@ class TypedLanes final : public Lanes {
   // What float kernels fall back to; the first is also what normals call.
   kernels::LossFunctions<double> wide_, wide_density_;
   bool weighted_ = false;
+  int64_t longest_ = 0;  // line of sparse X
 };
 
 }  // namespace assay::graph

@@ -26,7 +26,7 @@ int32_t TypedLanes<T>::run_normals(const Op& op, Tile& t) const {
   const bool rows = op.axis == ASSAY_ROWS;
   const int own = rows ? op.left : op.right, opposite = rows ? op.right : op.left;
   const int64_t k = width(op.left), kp = kernels::padded<T>(k);
-  const int64_t length = buffer(opposite).decl.rows, lp = kernels::padded<T>(length);
+  const int64_t length = normals_length(op), lp = kernels::padded<T>(length);
   int64_t ldo = 0, ldf = 0;
   const T* O = whole_operand(*t.stage, opposite, rows ? op.right_image : op.left_image, ldo);
   const T* F = slice(t, own, 0, ldf);

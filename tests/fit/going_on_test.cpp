@@ -52,6 +52,25 @@ TEST_CASE("warm start: two fits of half the steps are one of all, to the bit") {
   CHECK(refused.error().code == "E0307");
 }
 
+TEST_CASE("warm start of three factors begins with all three") {
+  const Problem p = random_problem();
+  spec::Trial t = mu_trial("squared", 3);
+  t.solver = use("solver", "tri");
+  t.model.rank = {3, 3};
+  t.model.S.constraint = use("penalty", "nonneg");
+  t.stop.max_iter = 30;
+  Fixture one(dense(p), t);
+  const experiment::SavedModel model = saved_of(one, one.run());
+  Fixture two(dense(p), t);
+  REQUIRE(experiment::start_from(model, two.task).ok());
+  for (const int side : {0, 1, 2}) CHECK(two.factor(side) == one.factor(side));
+  auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  const auto more = experiment::partial_fit(model, dense(p), 20, *runtime);
+  REQUIRE(more.ok());
+  CHECK(more->fitted.certificate.loss < 1.01 * loss_of(model, dense(p), *runtime));
+}
+
 TEST_CASE("partial fit: H moves to the new rows and keeps what the old ones said") {
   const Problem old_rows = random_problem(80, 23, 3, 3), new_rows = random_problem(40, 23, 3, 9);
   Fixture f(dense(old_rows), online_trial(6, 0.9));

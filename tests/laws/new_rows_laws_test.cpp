@@ -33,7 +33,6 @@ void transform_is_not_worse(const Posed& posed, const DataPtr& x) {
                after = rows->fitted.trace.rows.back().objective;
   const double scale = std::max(std::abs(before), 1e-12 * fit->data.facts.sumsq);
   // A loss that is not convex has other minima, from other starts.
-  if (!(posed.facts.flags & ASSAY_LOSS_CONVEX)) return;
   // A loss that is not convex in the model has rows with more than one optimum.
   if (!(posed.facts.flags & ASSAY_LOSS_CONVEX)) return;
   CHECK(after <= before + 1e-6 * scale);

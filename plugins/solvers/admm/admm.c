@@ -178,6 +178,8 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   const assay_loss_facts* loss = p->loss;
   const int32_t entrywise = (loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0;
   s->kl = loss->tag == ASSAY_TAG_KL;
+  for (int32_t side = 0; side < 2; side++)
+    s->frozen[side] = (p->factor_flags[side] & ASSAY_FACTOR_FROZEN) != 0;
   s->convex = (loss->flags & ASSAY_LOSS_CONVEX) != 0;
   s->majorised = entrywise || isfinite(loss->curvature_bound);
   s->uniform = loss->tag != ASSAY_TAG_SQUARED && (loss->curvature_bound <= 1 || !entrywise);
@@ -231,6 +233,7 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   const admm* s = self;
   if (purpose != ASSAY_STEP) return ASSAY_OK;
   for (int32_t side = 0; side < 2; side++) { /* ASSAY_ROWS, then ASSAY_COLS */
+    if (s->frozen[side]) continue;           /* its duals would keep it alive */
     const assay_buffer state = {
         sizeof state, 0, side ? "dual_h" : "dual_w", side, ASSAY_STATE, ASSAY_F64, 1, 0, 0};
     const assay_buf F = b->factor(b, side), duals = b->buffer(b, &state);

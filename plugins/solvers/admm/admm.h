@@ -13,6 +13,7 @@ typedef struct {
   const assay_loss_calls* loss;
   int64_t k, turns;
   int32_t kl, majorised, uniform, convex; /* the loss: has a majoriser, by its bound; is convex */
+  int32_t frozen[2];                      /* sides that are known */
   double m_lo, m_hi;                      /* where the model may be */
 } admm;
 

@@ -181,10 +181,11 @@ static int32_t start_search(void* self, const assay_block* b) {
   (void)self;
   double* search = assay_row(&b->arg[0], 0);
   const double* norms = assay_row(&b->arg[1], 0);
+  const double reach = norms[1] > 0 ? sqrt((norms[0] > 0 ? norms[0] : 1) / norms[1]) : 0;
   if (!(search[0] > 0))
-    search[0] = norms[1] > 0 ? 0.1 * sqrt((norms[0] > 0 ? norms[0] : 1) / norms[1]) : 1;
-  else if (search[1] > 0 && search[2] <= 1)
-    search[0] *= 1.5;
+    search[0] = reach > 0 ? 0.1 * reach : 1;
+  else if (search[1] > 0 && search[2] <= 1 && search[0] < 1e6 * reach)
+    search[0] *= 1.5; /* never without end where nothing is left to gain */
   search[1] = search[2] = 0;
   return ASSAY_OK;
 }
@@ -391,8 +392,9 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
 }
 
 static int32_t refuse(const assay_host* host, assay_ctx* ctx, const char* why, const char* help) {
+  host->set_error(ctx, ASSAY_E_COMBINATION, why);
   host->add_detail(ctx, ASSAY_DETAIL_HELP, help);
-  return host->set_error(ctx, ASSAY_E_COMBINATION, why);
+  return ASSAY_E_COMBINATION;
 }
 
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {

@@ -98,15 +98,17 @@ static int32_t start_search(void* self, const assay_block* b) {
     const double *p = assay_row(&b->arg[0], i), *g = assay_row(&b->arg[1], i);
     double *search = assay_row(&b->arg[2], i), pp = 0, gg = 0;
     for (int64_t a = 0; a < b->arg[0].cols; a++) pp += p[a] * p[a], gg += g[a] * g[a];
-    if (!(search[0] > 0)) {
-      const double size = pp > 0 ? pp : (s->scale > 0 ? s->scale * s->scale : 1);
-      search[0] = gg > 0 && gg - gg == 0 ? 0.1 * sqrt(size / gg) : 0;
-    } else if (search[1] <= 1) {
+    const double size = pp > 0 ? pp : (s->scale > 0 ? s->scale * s->scale : 1);
+    if (!(search[0] > 0))
+      search[0] = gg - gg != 0 ? 0 : gg > 0 ? 0.1 * sqrt(size / gg) : 1;
+    else if (search[1] <= 1 && gg > 0)
       search[0] *= 1.25;
-    }
+    /* A row that rests at its bound would let its step grow without end. */
+    const double most = gg > 0 && gg - gg == 0 ? 1e6 * sqrt(size / gg) : search[0];
+    if (search[0] > most) search[0] = most;
     search[1] = 0;
-    /* A row without a gradient, or without a finite one, stays where it is. */
-    *assay_row(&b->arg[3], i) = search[0] > 0 && gg > 0 && gg - gg == 0;
+    /* A row without a finite gradient stays where it is; one without data still has penalties. */
+    *assay_row(&b->arg[3], i) = search[0] > 0 && gg - gg == 0 ? 1 : -1;
     copy_row(&b->arg[0], &b->arg[4], i);
     if (search[0] > 0 && search[0] < *smallest) *smallest = search[0];
   }
@@ -175,7 +177,7 @@ static int32_t look(void* self, const assay_block* b) {
 static int32_t take(void* self, const assay_block* b) {
   (void)self;
   for (int64_t i = 0; i < b->count; i++)
-    if (!(*assay_row(&b->arg[2], i) > 0)) copy_row(&b->arg[1], &b->arg[0], i);
+    if (*assay_row(&b->arg[2], i) == 0) copy_row(&b->arg[1], &b->arg[0], i);
   return ASSAY_OK;
 }
 
@@ -278,9 +280,10 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   const int bounded = isfinite(p->loss->curvature_bound);
   const int asks_bound = word && !strcmp(word, "lipschitz");
   if (asks_bound && !bounded) {
+    host->set_error(ctx, ASSAY_E_COMBINATION,
+                    "`step: lipschitz` needs a loss whose curvature is bounded");
     host->add_detail(ctx, ASSAY_DETAIL_HELP, "use `step: backtracking`");
-    return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "`step: lipschitz` needs a loss whose curvature is bounded");
+    return ASSAY_E_COMBINATION;
   }
   palm* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");

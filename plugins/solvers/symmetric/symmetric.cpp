@@ -78,9 +78,15 @@ class Symmetric {
       b.times(right, H, b.factor(2), ASSAY_TRANSPOSED);
     }
     b.terms({ASSAY_MU, ASSAY_ROWS, W, right, N, D, ASSAY_NO, 0});
-    b.each<&Symmetric::scale>("update_w", ASSAY_ROWS,
-                              {{W, ASSAY_INOUT}, {N, ASSAY_INOUT}, {D, ASSAY_INOUT}});
-    if (known_) return;
+    if (known_) {
+      b.each<&Symmetric::scale>("update_w", ASSAY_ROWS,
+                                {{W, ASSAY_INOUT}, {N, ASSAY_INOUT}, {D, ASSAY_INOUT}});
+      return;
+    }
+    // H is read for its penalties: those of a whole factor are then expanded for this sweep.
+    b.each<&Symmetric::scale>(
+        "update_w", ASSAY_ROWS,
+        {{W, ASSAY_INOUT}, {N, ASSAY_INOUT}, {D, ASSAY_INOUT}, {H, ASSAY_IN}});
     b.each<&Symmetric::copy>("h_is_w", ASSAY_COLS, {{H, ASSAY_OUT}, {W, ASSAY_IN}});
     if (!three_) return;
     const assay_buf Ns = b.local("num_s", ASSAY_ROWS), Ds = b.local("den_s", ASSAY_ROWS),
