@@ -15,6 +15,7 @@
 #include "core/plugin/registry.hpp"
 
 namespace assay::test {
+inline namespace planner {  // tests/fit has a Problem of its own in the same program
 
 struct Random {
   uint64_t state;
@@ -227,4 +228,5 @@ inline bool same_bits(const graph::Buffer& a, const graph::Buffer& b) {
          std::memcmp(a.bytes.data(), b.bytes.data(), static_cast<size_t>(a.bytes.size())) == 0;
 }
 
+}  // namespace planner
 }  // namespace assay::test
