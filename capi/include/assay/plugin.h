@@ -191,7 +191,7 @@ typedef struct assay_penalty_calls {
 } assay_penalty_calls;
 
 /* Observed entries of one row (column) of X: index idx[e] (NULL: all, in order), value x[e], weight w[e] (NULL: 1). Where
-   unstored entries of X are zeros, those are not among them and zeros is 1. Scratch of the worker. */
+   unstored entries are zeros: zeros is 1, they are left out, hidden ones stay with x = w = 0. Scratch of the worker. */
 typedef struct assay_line {
   uint32_t struct_size, flags;
   int64_t n;
