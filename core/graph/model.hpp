@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 
-#include "assay/factors.h"
 #include "assay/plugin.h"
 #include "core/base/aligned.hpp"
 #include "core/data/data.hpp"

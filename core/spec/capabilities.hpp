@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "assay/factors.h"
+#include "assay/plugin.h"
 #include "core/plugin/instance.hpp"
 #include "core/plugin/registry.hpp"
 

@@ -25,8 +25,8 @@ def compile_header(header, include, family, language, standard, flags):
 def check(include, families):
     """All complaints about the headers below `include`/assay, and how many compilations ran."""
     problems, count = [], 0
-    for header in sorted((include / "assay").iterdir()):
-        name = f"assay/{header.name}"
+    for header in sorted((include / "assay").rglob("*")):
+        name = str(header.relative_to(include))
         if header.suffix == ".h":
             modes = [(lang, std, ["-Wpadded"]) for lang, std in C_MODES]
         elif header.suffix == ".hpp":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a plugin implements and what the host offers it. A module is one shared library that exports one function,
-   assay_plugin_main_v1, and needs nothing but this header and types.h.
+/* What a plugin implements: the kinds, and how a module shows them. A module is one shared library that exports one function,
+   assay_plugin_main_v1, and needs nothing but this header and those it includes: program.h (steps), host.h (services) and
+   types.h.
 
    Rules for every struct with a struct_size: the writer sets it to sizeof; the reader uses min(its own, the given) and
    takes the rest as absent (ASSAY_HAS). Every callback returns a status; outputs are written last and are untouched on
@@ -8,370 +9,11 @@
 #ifndef ASSAY_PLUGIN_H
 #define ASSAY_PLUGIN_H
 
-#include <stddef.h>
-
-#include "types.h"
+#include "program.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* 1 when the struct behind pointer p is long enough to hold member m. */
-#define ASSAY_HAS(p, m) \
-  ((p)->struct_size >= (uint32_t)(offsetof(ASSAY_TYPEOF_(p), m) + sizeof((p)->m)))
-#define ASSAY_TYPEOF_(p) __typeof__(*(p))
-
-/* Compiles a hot loop once per vector extension and picks at load time; nothing where the compiler cannot. The levels
-   have fused multiply-add for all widths (a clone for avx512f alone has none for the loop's tail), so that a span gives
-   the same bits however it is cut. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define ASSAY_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define ASSAY_SIMD
-#endif
-
-#define ASSAY_EXPORT __attribute__((visibility("default")))
-
-typedef struct assay_ctx assay_ctx; /* the call in progress: error slot, scratch, penalties */
-typedef struct assay_options assay_options; /* a plugin's parsed options */
-typedef struct assay_builder assay_builder;
-typedef int32_t
-    assay_buf; /* id of a buffer of a program; negative: an error that status() explains */
-
-/* ---- Options: the only description of an option; parsing, messages, schema and docs come from it ---- */
-
-enum {
-  ASSAY_OPT_INT,
-  ASSAY_OPT_FLOAT,
-  ASSAY_OPT_BOOL,
-  ASSAY_OPT_STRING,
-  ASSAY_OPT_ENUM,
-  ASSAY_OPT_LIST,
-  ASSAY_OPT_PATH
-};
-enum {
-  ASSAY_OPT_REQUIRED = 1,
-  ASSAY_OPT_LO_OPEN = 2, /* the lower end itself is not allowed */
-  ASSAY_OPT_HI_OPEN = 4
-};
-typedef struct assay_option {
-  const char *name; /* snake_case */
-  const char *doc;  /* one line */
-  int32_t type;     /* ASSAY_OPT_...; LIST is a list of numbers; PATH is relative to the spec */
-  uint32_t flags;
-  double def, lo, hi; /* INT, FLOAT, BOOL (0 or 1), and each number of a LIST: default and range */
-  const char *def_text;      /* STRING, ENUM, PATH: default, NULL for none */
-  const char *const *values; /* ENUM: allowed words, NULL-terminated */
-} assay_option;              /* tables end with an entry whose name is NULL */
-
-/* ---- The host ---- */
-
-enum { ASSAY_LOG_DEBUG, ASSAY_LOG_INFO, ASSAY_LOG_WARNING };
-enum {
-  ASSAY_DETAIL_PLACE,
-  ASSAY_DETAIL_FOUND,
-  ASSAY_DETAIL_EXPECTED,
-  ASSAY_DETAIL_HELP,
-  ASSAY_DETAIL_NOTE
-};
-
-typedef struct assay_host {
-  uint32_t struct_size, flags;
-  /* Allocates bytes (> 0), 64-byte aligned; NULL when there is none. [setup] */
-  void *(*alloc)(int64_t bytes);
-  /* Frees what alloc gave; NULL is nothing. [setup] */
-  void (*free)(void *p);
-  /* Scratch of this worker, 64-byte aligned, valid until the callback returns; repeated calls give further memory;
-     NULL when there is none. [worker] */
-  void *(*scratch)(assay_ctx *ctx, int64_t bytes);
-  /* Records why the call fails (lower case, no final period); returns status, so that `return host->set_error(...)`
-     reads well. [any-thread] */
-  int32_t (*set_error)(assay_ctx *ctx, int32_t status, const char *text);
-  /* Adds a line to the recorded error: kind ASSAY_DETAIL_...; PLACE is "line:column" or "row 3, column 4". [any-thread] */
-  void (*add_detail)(assay_ctx *ctx, int32_t kind, const char *text);
-  /* Writes a line to the run's log. [any-thread] */
-  void (*log)(assay_ctx *ctx, int32_t level, const char *text);
-  /* Option by name: numbers (INT, FLOAT, BOOL), text (STRING, ENUM, PATH resolved against the spec's folder; NULL when not
-     given and without default), list (LIST: count returned, *out borrowed for the instance's life). An unknown name gives
-     NaN, NULL, 0. [any-thread] */
-  double (*option_number)(const assay_options *options, const char *name);
-  const char *(*option_text)(const assay_options *options, const char *name);
-  int64_t (*option_list)(const assay_options *options, const char *name, const double **out);
-  /* 1 when the user gave the option. [any-thread] */
-  int32_t (*option_given)(const assay_options *options, const char *name);
-  /* A service table by id ("assay.math/1" ...), NULL when this host has none of that id. Lives as long as the host. [setup] */
-  const void *(*service)(const char *id);
-  /* Non-zero when the run is being cancelled. [worker] */
-  int32_t (*cancelled)(assay_ctx *ctx);
-  /* Which row of the factor the first row of the views of this call is: of a penalty's F, of a block. [worker] */
-  int64_t (*first_row)(assay_ctx *ctx);
-} assay_host;
-
-/* A matrix argument of a block function: row-major, `stride` elements from row to row. With ASSAY_BY_COMPONENT, which flags
-   then holds, rows is the width and cols the block's count. `step` is the distance between matrices of matrix-valued rows, 0
-   when one is shared. */
-typedef struct assay_view {
-  void *data;
-  int64_t rows, cols, stride, step;
-  int32_t dtype;
-  uint32_t flags;
-} assay_view;
-
-/* Service "assay.math/1": elementwise functions of spans; out may be x. Within 1 ulp of the libm result (SLEEF u10). [worker] */
-typedef struct assay_math {
-  uint32_t struct_size, flags;
-  void (*log)(int64_t n, const double *x, double *out);
-  void (*exp)(int64_t n, const double *x, double *out);
-  void (*log1p)(int64_t n, const double *x, double *out);
-  void (*expm1)(int64_t n, const double *x, double *out);
-  void (*lgamma)(int64_t n, const double *x, double *out);
-  void (*pow)(int64_t n, const double *x, double exponent, double *out);
-  void (*log_f32)(int64_t n, const float *x, float *out);
-  void (*exp_f32)(int64_t n, const float *x, float *out);
-  void (*log1p_f32)(int64_t n, const float *x, float *out);
-  void (*expm1_f32)(int64_t n, const float *x, float *out);
-  void (*lgamma_f32)(int64_t n, const float *x, float *out);
-  void (*pow_f32)(int64_t n, const float *x, float exponent, float *out);
-} assay_math;
-
-/* Service "assay.rng/1": Philox4x32-10. Entry i of a stream is a function of (stream, i) only. [worker] */
-typedef struct assay_rng {
-  uint32_t struct_size, flags;
-  /* A stream of its own for each `which` of a parent stream. */
-  uint64_t (*split)(uint64_t stream, uint64_t which);
-  /* out[j] = entry index + j, uniform in (0, 1). */
-  void (*uniform)(uint64_t stream, uint64_t index, int64_t n, double *out);
-  /* out[j] = entry index + j, standard normal. */
-  void (*normal)(uint64_t stream, uint64_t index, int64_t n, double *out);
-} assay_rng;
-
-/* Service "assay.la/1": dense algebra on row-major float64, sequential, for small matrices. Leading dimensions are row
-   strides. Returns ASSAY_E_SINGULAR or ASSAY_E_NUMERIC where a factorization fails. [worker] */
-typedef struct assay_la {
-  uint32_t struct_size, flags;
-  /* C (m x n) = alpha op(A) op(B) + beta C, inner dimension k; ta, tb: 1 transposes. */
-  int32_t (*gemm)(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, double alpha,
-                  const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
-                  double *c, int64_t ldc);
-  /* Lower Cholesky factor of A (n x n) in place; the upper triangle is set to zero. */
-  int32_t (*potrf)(int64_t n, double *a, int64_t lda);
-  /* Solves L L' X = B in place of B (n x m), L from potrf. */
-  int32_t (*potrs)(int64_t n, int64_t m, const double *l, int64_t ldl, double *b, int64_t ldb);
-  /* Inverse of the lower triangle L (n x n) in place. */
-  int32_t (*trtri)(int64_t n, double *l, int64_t ldl);
-  /* A (n x n, symmetric) = V diag(w) V', w ascending, columns of V in place of A. */
-  int32_t (*eigh)(int64_t n, double *a, int64_t lda, double *w);
-  /* A (m x n) = U diag(s) V', s descending; U m x r, vt r x n, r = min(m, n). A is destroyed. */
-  int32_t (*svd)(int64_t m, int64_t n, double *a, int64_t lda, double *u, int64_t ldu, double *s,
-                 double *vt, int64_t ldvt);
-  /* A (m x n, m >= n) = Q R; Q in place of A, R n x n upper with a non-negative diagonal. */
-  int32_t (*qr)(int64_t m, int64_t n, double *a, int64_t lda, double *r, int64_t ldr);
-} assay_la;
-
-/* Service "assay.penalty/1": all penalties of one factor in one call: quadratic, then l1, then one set. side: 0 W, 1 H, 2 S.
-   F, num, den, grad are blocks of equal shape, rows of the factor: the rows of the block fn was called with, from its first
-   on. Penalties that see the whole factor (scope COLUMN, MATRIX) are evaluated by the host once, at the factor as it stands
-   when the sweep starts, and enter these calls as the terms of their quadratic majoriser there. [worker] */
-typedef struct assay_penalty_calls {
-  uint32_t struct_size, flags;
-  int32_t (*mu)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *num,
-                assay_view *den);
-  int32_t (*quad)(assay_ctx *ctx, int32_t side, const assay_view *F, double *diag, double *lin,
-                  double *lower, double *upper);
-  int32_t (*prox)(assay_ctx *ctx, int32_t side, assay_view *F, double step);
-  int32_t (*grad)(assay_ctx *ctx, int32_t side, const assay_view *F, assay_view *grad);
-  int32_t (*value)(assay_ctx *ctx, int32_t side, const assay_view *F, double *out);
-  /* prox with a step per row (F->rows of them). With a step of 0 both are the projection onto the set alone. */
-  int32_t (*prox_rows)(assay_ctx *ctx, int32_t side, assay_view *F, const double *steps);
-  /* As quad for penalties and bounds that differ between rows: lin, lower and upper are blocks of F's shape and layout (row
-     by row, or BY_COMPONENT as F is) and are overwritten; diag has an entry per component. */
-  int32_t (*quad_rows)(assay_ctx *ctx, int32_t side, const assay_view *F, double *diag,
-                       assay_view *lin, assay_view *lower, assay_view *upper);
-} assay_penalty_calls;
-
-/* Observed entries of one row (column) of X: index idx[e] (NULL: all, in order), value x[e], weight w[e] (NULL: 1). Where
-   unstored entries are zeros: zeros is 1, they are left out, hidden ones stay with x = w = 0. Scratch of the worker. */
-typedef struct assay_line {
-  uint32_t struct_size, flags;
-  int64_t n;
-  const int64_t *idx;
-  const double *x, *w;
-  int32_t zeros, reserved;
-} assay_line;
-
-/* Entries of a grid's block in the order to visit: row and column count from the slices of the arguments. */
-typedef struct assay_entries {
-  uint32_t struct_size, flags;
-  int64_t n;
-  const int32_t *row, *col;
-  const double *x, *w; /* w NULL: 1 */
-} assay_entries;
-
-/* Service "assay.tile/1": X from inside a block function. line: of row (column) i of the block, 0 <= i < count, in an each
-   flagged ASSAY_EACH_X; it stays until the next call. entries: of a grid's block. [worker] */
-typedef struct assay_tile {
-  uint32_t struct_size, flags;
-  int32_t (*line)(assay_ctx *ctx, int64_t i, assay_line *out);
-  int32_t (*entries)(assay_ctx *ctx, assay_entries *out);
-} assay_tile;
-
-/* Service "assay.loss/1": the model's loss on a span, and the penalties' companion for solvers that walk entries themselves.
-   curvature: majorising where the loss says so; E_COMBINATION where it has none. [worker] */
-typedef struct assay_loss_calls {
-  uint32_t struct_size, flags;
-  int32_t (*value)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
-  int32_t (*grad)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
-  int32_t (*curvature)(assay_ctx *ctx, int64_t n, const double *x, const double *m, double *out);
-} assay_loss_calls;
-
-/* Service "assay.files/1": named arrays from a .npy, .npz or .csv file. [setup] */
-typedef struct assay_files {
-  uint32_t struct_size, flags;
-  /* Shape of array `name` (NULL for a file of one array). */
-  int32_t (*shape)(assay_ctx *ctx, const char *path, const char *name, int64_t *rows,
-                   int64_t *cols);
-  /* Reads it as float64, row-major, rows x cols elements. */
-  int32_t (*load)(assay_ctx *ctx, const char *path, const char *name, int64_t rows, int64_t cols,
-                  double *out);
-} assay_files;
-
-/* ---- The step program ---- */
-
-enum { ASSAY_ROWS, ASSAY_COLS, ASSAY_ONE };
-enum { ASSAY_FACTOR, ASSAY_STATE, ASSAY_LOCAL, ASSAY_SUM, ASSAY_MIN, ASSAY_MAX };
-enum { ASSAY_IN = 1, ASSAY_OUT = 2, ASSAY_INOUT = 3, ASSAY_ADD = 4, ASSAY_BY_COMPONENT = 16 };
-enum { ASSAY_PREPARE, ASSAY_STEP, ASSAY_FINISH, ASSAY_INIT, ASSAY_MEASURE, ASSAY_FIT };
-enum { ASSAY_GRAD, ASSAY_MU, ASSAY_VALUE, ASSAY_NEWTON };
-enum { ASSAY_X = -2, ASSAY_NO = -1 };
-enum {
-  ASSAY_SQUARE = 1,
-  ASSAY_PATTERN = 2
-};                                  /* times: entries of X squared; 1 for each observed entry */
-enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
-enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
-enum {
-  ASSAY_NATURAL,
-  ASSAY_SHUFFLED
-}; /* batches: runs of rows in order, or in an order drawn anew every epoch */
-enum {
-  ASSAY_TERMS_SQUARED = 1,    /* terms: the squared loss instead of the model's */
-  ASSAY_TERMS_LOG_DENSITY = 2 /* terms, VALUE only: the loss's log_density instead of its value */
-};
-enum { ASSAY_BUFFER_OUTPUT = 1 }; /* buffer: part of the result under its name */
-/* Read-only buffers the host keeps: weights of rows and columns (1 where none are given), weight of the observed entries
-   per row and per column. */
-enum { ASSAY_ROW_WEIGHTS, ASSAY_COL_WEIGHTS, ASSAY_ROW_COUNTS, ASSAY_COL_COUNTS };
-
-/* One call of a block function: rows (columns) first .. first + count - 1 of its axis; ONE: once, count 1. Arguments are
-   host copies in float64 (I32 and I64 buffers as they are): the own axis as the block's slice, other axes whole and
-   read-only, statistics (ADD) this lane's part. Valid until the function returns; committed after status 0 and a finite check. */
-typedef struct assay_block {
-  uint32_t struct_size, flags;
-  int64_t first, count;
-  int32_t axis, tag, part0, part1, n_args, reserved;
-  const assay_view *arg;
-  assay_ctx *ctx;
-  int64_t step,
-      turn; /* steps of the run before this one; turns of the innermost loop before this one */
-} assay_block;
-
-/* [worker]; a pure function of its arguments; non-zero: nothing of this block is committed and the run stops. */
-typedef int32_t (*assay_fn)(void *self, const assay_block *block);
-
-typedef struct assay_buffer {
-  uint32_t struct_size, flags; /* ASSAY_BUFFER_OUTPUT */
-  const char *name;            /* unique within the program */
-  int32_t axis, role, dtype;   /* dtype: ASSAY_NUM, ASSAY_F64, ASSAY_I32, ASSAY_I64 */
-  int32_t zero;                /* STATE: 1 starts as zeros */
-  int64_t rows, width;         /* rows: for ONE only; width 0: the model's rank */
-} assay_buffer;
-
-typedef struct assay_arg {
-  assay_buf buffer;
-  int32_t access;
-} assay_arg;
-
-typedef struct assay_each {
-  uint32_t struct_size, flags;
-  const char *name;
-  int32_t axis, n_args;
-  assay_fn fn;
-  const assay_arg *args;
-  int32_t tag, reserved; /* tag: handed to fn in the block */
-} assay_each;
-
-typedef struct assay_terms {
-  uint32_t struct_size, flags;
-  int32_t what, axis;
-  assay_buf left, right; /* on ROWS and on COLS: M = left right' */
-  assay_buf out0,
-      out1; /* on axis: MU num, den; GRAD gradient, ASSAY_NO; NEWTON gradient, curvature; VALUE ASSAY_NO twice */
-  assay_buf
-      value; /* ONE 1 x 1 SUM: the loss at M; a LOCAL of width 1 on axis: of each row (column); or ASSAY_NO */
-  int32_t reserved;
-} assay_terms;
-
-/* Normal equations of every row i of the factor on axis, o_j the rows of the other factor, g and v the loss's gradient and
-   majorising curvature at M = left right' times the weights, over observed entries: G_i = sum v o o', r_i = sum (v m - g) o.
-   The squared loss: v = w, r_i = sum w x o. rhs: a LOCAL on axis. gram: a LOCAL on axis of width k k; a block function sees
-   it as k x k matrices, `step` apart, step 0 where all rows share one. */
-typedef struct assay_normals {
-  uint32_t struct_size, flags; /* ASSAY_NORMALS_UNIFORM */
-  int32_t axis;
-  assay_buf left, right; /* on ROWS and on COLS: M = left right' */
-  assay_buf gram, rhs;
-  int32_t reserved;
-} assay_normals;
-
-/* Visits every observed (sparse: stored) entry once, in `blocks` rounds of `blocks` blocks that share no row and no column;
-   entries of a block in an order drawn anew every step. Arguments on ROWS and COLS (INOUT: the block's slices in place, in
-   float64), ONE (IN: whole), sums (ADD). fn asks for its entries (service "assay.tile/1"). */
-typedef struct assay_grid {
-  uint32_t struct_size, flags;
-  const char *name;
-  int32_t blocks, n_args; /* blocks 0: the host's choice, by shape */
-  assay_fn fn;
-  const assay_arg *args;
-  uint64_t stream; /* of the order */
-  int32_t tag, reserved;
-} assay_grid;
-
-/* Builds a program. Meaning: as if every line ran to its end, over all rows, in the order written. Errors are sticky: calls
-   return an id or a negative status, status() is what build returns. [setup] */
-struct assay_builder {
-  uint32_t struct_size, flags;
-  assay_buf (*buffer)(assay_builder *b, const assay_buffer *desc);
-  /* side 0: W (n x k), 1: H (stored d x k, long side first), 2: S. */
-  assay_buf (*factor)(assay_builder *b, int32_t side);
-  /* One of the host's read-only buffers (n x 1 or d x 1). */
-  assay_buf (*given)(assay_builder *b, int32_t which);
-  /* left = ASSAY_X: out[ROWS] = X right[COLS], or out[COLS] = X' right[ROWS]; left a ROWS or COLS buffer and right ONE
-     (k x k'): a small product. flags ASSAY_SQUARE, ASSAY_PATTERN. Sees the data view: hidden entries are 0. */
-  int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right,
-                   uint32_t flags);
-  /* out[ONE] SUM = a' b over their common axis. */
-  int32_t (*gram)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right);
-  /* The loss at M = left right' over observed entries, times weights, contracted with the other factor. */
-  int32_t (*terms)(assay_builder *b, const assay_terms *terms);
-  int32_t (*each)(assay_builder *b, const assay_each *each);
-  /* "objective" (only where the host cannot), "converged" (non-zero stops), any other name: a number of the trace (or of
-     the metric). buffer: ONE 1 x 1. */
-  int32_t (*report)(assay_builder *b, const char *name, assay_buf buffer);
-  /* 0 or the first error. */
-  int32_t (*status)(assay_builder *b);
-  int32_t (*normals)(assay_builder *b, const assay_normals *normals);
-  /* The lines up to the matching end, at most `max` times, while `until` (ONE 1 x 1; ASSAY_NO: never) is 0; it is looked at
-     before each turn but the first. Loops may nest. */
-  int32_t (*loop)(assay_builder *b, int64_t max, assay_buf until);
-  /* The lines up to the matching end once for each run of `size` rows (the last may be shorter); they see these rows only.
-     One step is one epoch. order: ASSAY_NATURAL or ASSAY_SHUFFLED (the order of the runs, from `stream`). */
-  int32_t (*batches)(assay_builder *b, int64_t size, int32_t order, uint64_t stream);
-  int32_t (*end)(assay_builder *b);
-  int32_t (*grid)(assay_builder *b, const assay_grid *grid);
-};
-
-/* ---- Kinds ---- */
 
 /* Tags are formulas any loss may declare, so that the host may use a fused kernel; they are checked against the functions. */
 enum {
@@ -526,19 +168,23 @@ enum {
   /* A set ties the rows of the factor together; the host projects onto it after the sweep that wrote it. A step must then
      be one for all rows. */
   ASSAY_FACTOR_COUPLED = 4,
-  ASSAY_FACTOR_SET =
-      8 /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
+  /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
+  ASSAY_FACTOR_SET = 8,
+  ASSAY_FACTOR_PENALISED = 16 /* it has penalties beside its set */
 };
+enum {
+  ASSAY_PROBLEM_UNEQUAL = 1
+}; /* entries count differently: a mask, weights, unobserved ones */
 typedef struct assay_problem {
-  uint32_t struct_size, flags;
-  int64_t n, d, nnz;        /* nnz: stored entries, n d when dense */
-  int64_t k[3];             /* widths of W, H (and S's rows) */
-  int32_t n_factors;        /* 2: W, H */
-  int32_t side;             /* metrics: the factor named in `id.FACTOR`, else -1 */
-  uint32_t factor_flags[3]; /* ASSAY_FACTOR_... */
-  int32_t sparse;           /* 1: CSR */
-  double observed;          /* sum of weights of the observed entries */
-  double x_sum, x_sumsq;    /* weighted, over observed entries */
+  uint32_t struct_size, flags; /* ASSAY_PROBLEM_UNEQUAL */
+  int64_t n, d, nnz;           /* nnz: stored entries, n d when dense */
+  int64_t k[3];                /* widths of W and H; with three factors k[2] is the rows of S */
+  int32_t n_factors;           /* 2: W, H */
+  int32_t side;                /* metrics: the factor named in `id.FACTOR`, else -1 */
+  uint32_t factor_flags[3];    /* ASSAY_FACTOR_... */
+  int32_t sparse;              /* 1: CSR */
+  double observed;             /* sum of weights of the observed entries */
+  double x_sum, x_sumsq;       /* weighted, over observed entries */
   double x_min, x_max;
   uint64_t stream;              /* random stream of this plugin's role */
   const assay_loss_facts *loss; /* the model's loss */
@@ -563,22 +209,26 @@ enum {
   ASSAY_NEEDS_PROX = 4,
   ASSAY_NEEDS_GRAD_ADD = 8,
   ASSAY_NEEDS_QUAD_ROWS = 16, /* calls quad_rows, so also takes what differs between rows */
-  ASSAY_NEEDS_CLIP = 32 /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
-};                      /* of penalties: any one of these */
+  ASSAY_NEEDS_CLIP = 32, /* ends its update with prox(F, 0): takes ELEMENT sets within f >= 0 */
+  ASSAY_NEEDS_NO_PENALTY = 64 /* alone: takes none but the constraint it implies */
+};                            /* of penalties: any one of these */
 enum {
   ASSAY_TAKES_SPARSE = 1,
   ASSAY_TAKES_MASK = 2,
   ASSAY_TAKES_WEIGHTS = 4,
   ASSAY_TAKES_UNOBSERVED = 8
 }; /* of the data */
+/* Flags of a solver. FITS: which models; none of the two bits: W H. NO_RESIDUAL: what it finds is not stationary for the
+   sets of the factors alone (H follows from other arrays, W is orthogonal), so no KKT residual is taken. */
+enum { ASSAY_FITS_TWO = 1, ASSAY_FITS_THREE = 2, ASSAY_SOLVER_NO_RESIDUAL = 4 };
 
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
    PREPARE before the first and FINISH after the last step; an init: INIT) and returns b->status(b). [setup] */
 typedef struct assay_solver {
   uint32_t struct_size, flags;
   uint32_t needs_loss, needs_penalty, takes_data, reserved;
-  const char
-      *implies; /* id of the constraint this solver keeps on factors that name none, or NULL */
+  const char *
+      implies; /* id of the constraint this solver keeps on factors that name none ("nonneg:W": on W alone), or NULL */
   int32_t (*create)(const assay_host *host, assay_ctx *ctx, const assay_problem *problem,
                     void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
@@ -759,60 +409,6 @@ ASSAY_EXPORT const assay_module *assay_plugin_main_v1(void);
                                              NULL};                           \
   const assay_module *assay_plugin_main_v1(void) { return &assay_module_; }
 
-/* Adds an each; arguments as {buffer, access}, ... */
-#define ASSAY_EACH(b, name_, axis_, fn_, ...)                          \
-  do {                                                                 \
-    const assay_arg args_[] = {__VA_ARGS__};                           \
-    const assay_each each_ = {(uint32_t)sizeof(assay_each),            \
-                              0,                                       \
-                              name_,                                   \
-                              axis_,                                   \
-                              (int32_t)(sizeof args_ / sizeof *args_), \
-                              fn_,                                     \
-                              args_,                                   \
-                              0,                                       \
-                              0};                                      \
-    (b)->each(b, &each_);                                              \
-  } while (0)
-
-/* Declares a LOCAL (a SUM on ONE) buffer. */
-static inline assay_buf assay_local(assay_builder *b, const char *name, int32_t axis,
-                                    int64_t width) {
-  assay_buffer d = {(uint32_t)sizeof(assay_buffer), 0, name, 0, ASSAY_LOCAL, ASSAY_NUM, 0, 0, 0};
-  d.axis = axis;
-  d.width = width;
-  return b->buffer(b, &d);
-}
-static inline assay_buf assay_sum(assay_builder *b, const char *name, int64_t rows, int64_t width) {
-  assay_buffer d = {
-      (uint32_t)sizeof(assay_buffer), 0, name, ASSAY_ONE, ASSAY_SUM, ASSAY_F64, 0, 0, 0};
-  d.rows = rows;
-  d.width = width;
-  return b->buffer(b, &d);
-}
-
-#define ASSAY_SIZE_(type, bytes) \
-  ASSAY_STATIC_ASSERT(sizeof(type) == (bytes), #type " has changed size")
-ASSAY_SIZE_(assay_option, 64);
-ASSAY_SIZE_(assay_host, 112);
-ASSAY_SIZE_(assay_view, 48);
-ASSAY_SIZE_(assay_math, 104);
-ASSAY_SIZE_(assay_rng, 32);
-ASSAY_SIZE_(assay_la, 64);
-ASSAY_SIZE_(assay_penalty_calls, 64);
-ASSAY_SIZE_(assay_files, 24);
-ASSAY_SIZE_(assay_line, 48);
-ASSAY_SIZE_(assay_entries, 48);
-ASSAY_SIZE_(assay_tile, 24);
-ASSAY_SIZE_(assay_loss_calls, 32);
-ASSAY_SIZE_(assay_block, 80);
-ASSAY_SIZE_(assay_buffer, 48);
-ASSAY_SIZE_(assay_arg, 8);
-ASSAY_SIZE_(assay_each, 48);
-ASSAY_SIZE_(assay_terms, 40);
-ASSAY_SIZE_(assay_normals, 32);
-ASSAY_SIZE_(assay_grid, 56);
-ASSAY_SIZE_(assay_builder, 120);
 ASSAY_SIZE_(assay_loss_facts, 96);
 ASSAY_SIZE_(assay_loss, 104);
 ASSAY_SIZE_(assay_penalty_facts, 32);

@@ -10,7 +10,7 @@
    objective falls in practice, without proof of descent in each step, and the KKT residual is that
    of the problem without the constraint. Ding, Li, Peng and Park 2006, eq. 8-10.
  */
-#include <assay/factors.h>
+#include <assay/plugin.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>

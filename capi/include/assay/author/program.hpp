@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Step programs: the builder with names, block functions as members, and the vtables of solvers, inits and metrics.
+#ifndef ASSAY_AUTHOR_PROGRAM_HPP
+#define ASSAY_AUTHOR_PROGRAM_HPP
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "call.hpp"
+
+namespace assay::author {
+
+// One call of a block function.
+class Block {
+ public:
+  Block(const assay_host *host, const assay_block &b) : call_{host, b.ctx}, b_(b) {}
+  int64_t first() const { return b_.first; }
+  int64_t count() const { return b_.count; }
+  int32_t axis() const { return b_.axis; }
+  int32_t tag() const { return b_.tag; }
+  Matrix matrix(int32_t arg) const { return Matrix(b_.arg[arg]); }
+  const assay_view &view(int32_t arg) const { return b_.arg[arg]; }
+  double &number(int32_t arg) const { return *static_cast<double *>(b_.arg[arg].data); }
+  const Call &call() const { return call_; }
+
+ private:
+  Call call_;
+  const assay_block &b_;
+};
+
+namespace detail {
+
+template <class>
+struct member_of;
+template <class T>
+struct member_of<void (T::*)(const Block &) const> {
+  using type = T;
+};
+
+template <auto Member>
+int32_t block_thunk(void *self, const assay_block *b) {
+  using T = typename member_of<decltype(Member)>::type;
+  auto *instance = static_cast<Instance<T> *>(self);
+  return catching(instance->host, b->ctx,
+                  [&] { (instance->object.*Member)(Block(instance->host, *b)); });
+}
+
+}  // namespace detail
+
+// The builder with names for what programs are made of. Errors are sticky: status() has the first.
+class Builder {
+ public:
+  explicit Builder(assay_builder *b) : b_(b) {}
+  assay_buf factor(int32_t side) const { return b_->factor(b_, side); }
+  assay_buf given(int32_t which) const { return b_->given(b_, which); }
+  assay_buf buffer(const char *name, int32_t axis, int32_t role, int64_t rows, int64_t width,
+                   bool zero = false, uint32_t flags = 0) const {
+    assay_buffer d{};
+    d.struct_size = sizeof d;
+    d.flags = flags;
+    d.name = name;
+    d.axis = axis;
+    d.role = role;
+    d.dtype = role == ASSAY_SUM ? ASSAY_F64 : ASSAY_NUM;
+    d.zero = zero ? 1 : 0;
+    d.rows = rows;
+    d.width = width;
+    return b_->buffer(b_, &d);
+  }
+  // Of width `width` (0: the rank) on ROWS or COLS.
+  assay_buf local(const char *name, int32_t axis, int64_t width = 0) const {
+    return buffer(name, axis, ASSAY_LOCAL, 0, width);
+  }
+  // rows x width on neither axis.
+  assay_buf small(const char *name, int64_t rows, int64_t width) const {
+    return buffer(name, ASSAY_ONE, ASSAY_LOCAL, rows, width);
+  }
+  assay_buf sum(const char *name, int64_t rows, int64_t width) const {
+    return buffer(name, ASSAY_ONE, ASSAY_SUM, rows, width);
+  }
+  void times(assay_buf out, assay_buf left, assay_buf right, uint32_t flags = 0) const {
+    b_->times(b_, out, left, right, flags);
+  }
+  void gram(assay_buf out, assay_buf left, assay_buf right) const {
+    b_->gram(b_, out, left, right);
+  }
+  // The loss at M = left right': see assay_terms.
+  struct Terms {
+    int32_t what, axis;
+    assay_buf left, right, out0, out1, value;
+    uint32_t flags;
+  };
+  void terms(const Terms &given) const {
+    assay_terms t{};
+    t.struct_size = sizeof t;
+    t.flags = given.flags;
+    t.what = given.what;
+    t.axis = given.axis;
+    t.left = given.left;
+    t.right = given.right;
+    t.out0 = given.out0;
+    t.out1 = given.out1;
+    t.value = given.value;
+    b_->terms(b_, &t);
+  }
+  // At the model: M = W H', or W S H'.
+  void terms(int32_t what, int32_t axis, assay_buf out0, assay_buf out1, assay_buf value = ASSAY_NO,
+             uint32_t flags = 0) const {
+    terms({what, axis, factor(ASSAY_LEFT), factor(1), out0, out1, value, flags});
+  }
+  // Member: void (T::*)(const Block&) const, T the plugin's class.
+  template <auto Member>
+  void each(const char *name, int32_t axis, std::initializer_list<assay_arg> args,
+            int32_t tag = 0) const {
+    assay_each e{};
+    e.struct_size = sizeof e;
+    e.name = name;
+    e.axis = axis;
+    e.n_args = static_cast<int32_t>(args.size());
+    e.fn = detail::block_thunk<Member>;
+    e.args = args.begin();
+    e.tag = tag;
+    b_->each(b_, &e);
+  }
+  void report(const char *name, assay_buf buffer) const { b_->report(b_, name, buffer); }
+  int32_t status() const { return b_->status(b_); }
+
+ private:
+  assay_builder *b_;
+};
+
+// build of solvers, inits and metrics: T::build(Builder, purpose).
+template <class T>
+int32_t build(void *self, assay_builder *b, int32_t purpose) {
+  const Builder builder(b);
+  const int32_t status =
+      on<T>(self, nullptr, [&](const T &object) { object.build(builder, purpose); });
+  return status < 0 ? status : builder.status();
+}
+
+template <class T>
+constexpr assay_init init_table() {
+  return {sizeof(assay_init), 0, create_from_problem<T>, build<T>, destroy<T>};
+}
+template <class T>
+constexpr assay_solver solver_table(uint32_t needs_loss, uint32_t needs_penalty,
+                                    uint32_t takes_data, const char *implies, uint32_t flags = 0) {
+  return {sizeof(assay_solver),   flags,    needs_loss, needs_penalty, takes_data, 0, implies,
+          create_from_problem<T>, build<T>, destroy<T>};
+}
+template <class T>
+constexpr assay_metric metric_table(uint32_t flags) {
+  return {sizeof(assay_metric), flags, create_from_problem<T>, build<T>, destroy<T>, nullptr};
+}
+
+}  // namespace assay::author
+
+#endif
