@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every spec of configs/ runs, and shows what its head says. Usage: configs.py SOURCE BUILD [NAME...]
+# Every spec of configs/ runs, and shows what its head says. Usage: configs.py SOURCE BUILD [--few-steps] [NAME...]
 # labels: quick
 """Specs whose data may not be shipped name a file below data/get/; it is taken from $ASSAY_DATA (default: shared/data
-beside the project), or the spec is skipped with the reason. Specs without a check of their own make a few steps."""
+beside the project), or the spec is skipped with the reason. Specs without a check of their own make a few steps; with
+--few-steps all of them do, and nothing is asked but that they run."""
 import csv
 import os
 import pathlib
@@ -17,7 +18,8 @@ SOURCE, BUILD = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
 TOOL = BUILD / "bin" / "assay"
 DATA = pathlib.Path(os.environ.get("ASSAY_DATA", SOURCE.parent / "shared" / "data"))
 # What makes a spec small enough for a test that only asks whether it runs.
-SMALLER = {"fashion": ["data.rows=0:300", "stop.max_iter=2"]}
+FEW_STEPS = ["stop.max_iter=3", "measure.every=1"]
+SMALLER = {"fashion": ["data.rows=0:300"]}
 
 
 class Skip(Exception):
@@ -186,15 +188,17 @@ def main():
     if not TOOL.exists():
         print("skipped: the tool is not built")
         return 77
-    names = sys.argv[3:] or sorted(p.stem for p in (SOURCE / "configs").glob("*.yaml"))
+    few_steps = "--few-steps" in sys.argv[3:]
+    named = [word for word in sys.argv[3:] if word != "--few-steps"]
+    names = named or sorted(p.stem for p in (SOURCE / "configs").glob("*.yaml"))
     failed = skipped = 0
     with tempfile.TemporaryDirectory() as temporary:
         for name in names:
             try:
-                if name in CHECKS:
+                if name in CHECKS and not few_steps:
                     CHECKS[name](pathlib.Path(temporary))
                 else:
-                    run(name, pathlib.Path(temporary), *SMALLER.get(name, ["stop.max_iter=3"]))
+                    run(name, pathlib.Path(temporary), *FEW_STEPS, *SMALLER.get(name, []))
                 print(f"{name}: ok", flush=True)
             except Skip as why:
                 skipped += 1
