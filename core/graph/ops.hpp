@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plan's inside: buffers with a place, ops (what a tile does) and stages (sweeps over one
-// axis). Filled by lower.cpp and stages.cpp, run by tile.cpp.
+// axis). Filled by sweeps.cpp and stages.cpp, run by tile.cpp.
 #pragma once
 
 #include <array>
