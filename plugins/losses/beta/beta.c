@@ -11,18 +11,10 @@
      l = m^b (r - 1 - E(b)) / (1 - b)                              b < 1/2
        = m^b (r E(b - 1) - (r - 1)) / b                            else, x <= m
        = x^b (E(1 - b) - (1 - 1 / r) r^(1 - b)) / b                else                        */
-#include <assay/plugin.h>
-#include <float.h>
+#include <assay/losses.h>
 #include <math.h>
 
 enum { CHUNK = 128 };
-
-typedef struct {
-  const assay_host* host;
-  const assay_math* math;
-  double b;
-  int32_t noise, reserved;
-} beta;
 
 #define SPANS(T, suffix, smallest, root)                                                          \
   ASSAY_SIMD static void ratio##suffix(int64_t n, const T* restrict x, const T* restrict m,       \
@@ -46,11 +38,11 @@ typedef struct {
     if (twice < 0)                                                                                \
       for (int64_t i = 0; i < n; i++) out[i] = 1 / out[i];                                        \
   }                                                                                               \
-  static void power##suffix(const beta* s, int64_t n, const T* m, double e, T* out) {             \
+  static void power##suffix(const assay_math* math, int64_t n, const T* m, double e, T* out) {    \
     if (e >= -2 && e <= 2 && 2 * e == (double)(int64_t)(2 * e))                                   \
       roots##suffix(n, (int64_t)(2 * e), m, out);                                                 \
     else                                                                                          \
-      s->math->pow##suffix(n, m, (T)e, out);                                                      \
+      math->pow##suffix(n, m, (T)e, out);                                                         \
   }                                                                                               \
   /* t -> the argument of expm1; base is what the power is taken of. */                           \
   ASSAY_SIMD static void argument##suffix(int64_t n, T c, int low, const T* restrict x,           \
@@ -74,67 +66,55 @@ typedef struct {
       const T v = b > 0 && !(r > smallest) ? at_zero : one;                                       \
       out[i] = power[i] * (v > 0 ? v : 0);                                                        \
     }                                                                                             \
-  }                                                                                               \
-  static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,     \
-                               T* out) {                                                          \
-    (void)ctx;                                                                                    \
-    const beta* s = self;                                                                         \
-    const int low = s->b < 0.5;                                                                   \
-    const T b = (T)s->b, c = (T)(low ? s->b : s->b - 1);                                          \
-    T e[CHUNK], power[CHUNK];                                                                     \
-    for (int64_t i = 0; i < n; i += CHUNK) {                                                      \
-      const int64_t size = n - i < CHUNK ? n - i : CHUNK;                                         \
-      ratio##suffix(size, x + i, m + i, e);                                                       \
-      s->math->log##suffix(size, e, e);                                                           \
-      argument##suffix(size, c != 0 ? c : 1, low, x + i, m + i, e, power);                        \
-      if (c != 0) s->math->expm1##suffix(size, e, e);                                             \
-      s->math->pow##suffix(size, power, b, power);                                                \
-      combine##suffix(size, b, c, low, x + i, m + i, e, power, out + i);                          \
-    }                                                                                             \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  ASSAY_SIMD static void slope##suffix(int64_t n, const T* restrict x, const T* restrict m,       \
-                                       T* restrict out) {                                         \
-    for (int64_t i = 0; i < n; i++) out[i] *= m[i] - x[i];                                        \
-  }                                                                                               \
-  static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,      \
-                              T* out) {                                                           \
-    (void)ctx;                                                                                    \
-    const beta* s = self;                                                                         \
-    power##suffix(s, n, m, s->b - 2, out);                                                        \
-    slope##suffix(n, x, m, out);                                                                  \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  ASSAY_SIMD static void halves##suffix(int64_t n, int one, const T* restrict x,                  \
-                                        const T* restrict m, T* restrict num, T* restrict den) {  \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-      const T power = den[i];                                                                     \
-      num[i] = x[i] * power;                                                                      \
-      den[i] = one ? 1 : m[i] * power;                                                            \
-    }                                                                                             \
-  }                                                                                               \
-  static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,  \
-                                  T* num, T* den) {                                               \
-    (void)ctx;                                                                                    \
-    const beta* s = self;                                                                         \
-    power##suffix(s, n, m, s->b - 2, den);                                                        \
-    halves##suffix(n, s->b == 1, x, m, num, den);                                                 \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  ASSAY_SIMD static void bend##suffix(int64_t n, T b, const T* restrict x, const T* restrict m,   \
-                                      T* restrict out) {                                          \
-    for (int64_t i = 0; i < n; i++) out[i] *= (b - 1) * m[i] - (b - 2) * x[i];                    \
-  }                                                                                               \
-  static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
-                                   T* out) {                                                      \
-    (void)ctx;                                                                                    \
-    const beta* s = self;                                                                         \
-    power##suffix(s, n, m, s->b - 3, out);                                                        \
-    bend##suffix(n, (T)s->b, x, m, out);                                                          \
-    return ASSAY_OK;                                                                              \
   }
 SPANS(double, , DBL_MIN, sqrt)
 SPANS(float, _f32, FLT_MIN, sqrtf)
+
+typedef assay_loss_number beta; /* its number is b */
+
+ASSAY_LOSS_SPAN(value, {
+  const beta* s = self;
+  const int low = s->number < 0.5;
+  const T b = (T)s->number, c = (T)(low ? s->number : s->number - 1);
+  T e[CHUNK], power[CHUNK];
+  for (int64_t i = 0; i < n; i += CHUNK) {
+    const int64_t size = n - i < CHUNK ? n - i : CHUNK;
+    ASSAY_TWIN(ratio)(size, x + i, m + i, e);
+    ASSAY_TWIN(s->math->log)(size, e, e);
+    ASSAY_TWIN(argument)(size, c != 0 ? c : 1, low, x + i, m + i, e, power);
+    if (c != 0) ASSAY_TWIN(s->math->expm1)(size, e, e);
+    ASSAY_TWIN(s->math->pow)(size, power, b, power);
+    ASSAY_TWIN(combine)(size, b, c, low, x + i, m + i, e, power, out + i);
+  }
+})
+ASSAY_LOSS_SPAN(grad, {
+  const beta* s = self;
+  ASSAY_TWIN(power)(s->math, n, m, s->number - 2, out);
+  for (int64_t i = 0; i < n; i++) out[i] *= m[i] - x[i];
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  const beta* s = self;
+  ASSAY_TWIN(power)(s->math, n, m, s->number - 2, den);
+  const int one = s->number == 1;
+  for (int64_t i = 0; i < n; i++) {
+    const T power = den[i];
+    num[i] = x[i] * power;
+    den[i] = one ? 1 : m[i] * power;
+  }
+})
+ASSAY_LOSS_SPAN(curvature, {
+  const beta* s = self;
+  const T b = (T)s->number;
+  ASSAY_TWIN(power)(s->math, n, m, s->number - 3, out);
+  for (int64_t i = 0; i < n; i++) out[i] *= (b - 1) * m[i] - (b - 2) * x[i];
+})
+
+static int32_t noise_of(double b) {
+  return b == 2   ? ASSAY_NOISE_NORMAL
+         : b == 1 ? ASSAY_NOISE_POISSON
+         : b == 0 ? ASSAY_NOISE_GAMMA
+                  : ASSAY_NOISE_NONE;
+}
 
 /* b = 2, 1, 0: normal, Poisson and exponential. */
 static int32_t log_density(void* self,
@@ -144,21 +124,18 @@ static int32_t log_density(void* self,
                            const double* m,
                            double* out) {
   const beta* s = self;
-  double log_m[CHUNK], other[CHUNK];
-  if (s->noise == ASSAY_NOISE_NONE)
+  const int32_t noise = noise_of(s->number);
+  if (noise == ASSAY_NOISE_NONE)
     return s->host->set_error(ctx, ASSAY_E_COMBINATION, "no density in closed form for this beta");
-  for (int64_t i = 0; i < n; i += CHUNK) {
-    const int64_t size = n - i < CHUNK ? n - i : CHUNK;
-    s->math->log(size, m + i, log_m);
-    for (int64_t j = 0; j < size; j++) other[j] = x[i + j] + 1;
-    s->math->lgamma(size, other, other);
-    for (int64_t j = 0; j < size; j++) {
-      const double xi = x[i + j], mi = m[i + j];
-      out[i + j] = s->noise == ASSAY_NOISE_POISSON ? xi * log_m[j] - mi - other[j]
-                   : s->noise == ASSAY_NOISE_GAMMA
-                       ? -log_m[j] - xi / mi
-                       : -0.5 * (xi - mi) * (xi - mi) - 0.918938533204672742;
-    }
+  s->math->log(n, m, out);
+  if (noise == ASSAY_NOISE_POISSON) {
+    for (int64_t i = 0; i < n; i++) out[i] = x[i] * out[i] - m[i];
+    assay_less_log_factorial(s->math, n, x, out);
+  } else if (noise == ASSAY_NOISE_GAMMA) {
+    for (int64_t i = 0; i < n; i++) out[i] = -out[i] - x[i] / m[i];
+  } else {
+    for (int64_t i = 0; i < n; i++)
+      out[i] = -0.5 * (x[i] - m[i]) * (x[i] - m[i]) - 0.918938533204672742;
   }
   return ASSAY_OK;
 }
@@ -167,25 +144,11 @@ static int32_t create(const assay_host* host,
                       assay_ctx* ctx,
                       const assay_options* options,
                       void** self) {
-  beta* s = host->alloc(sizeof *s);
-  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the loss");
-  s->host = host;
-  s->math = host->service("assay.math/1");
-  s->b = host->option_number(options, "beta");
-  s->noise = s->b == 2   ? ASSAY_NOISE_NORMAL
-             : s->b == 1 ? ASSAY_NOISE_POISSON
-             : s->b == 0 ? ASSAY_NOISE_GAMMA
-                         : ASSAY_NOISE_NONE;
-  *self = s;
-  return ASSAY_OK;
-}
-static void destroy(void* self) {
-  if (self) ((beta*)self)->host->free(self);
+  return assay_loss_with_number(host, ctx, options, "beta", self);
 }
 
 static int32_t describe(void* self, assay_loss_facts* out) {
-  const beta* s = self;
-  const double b = s->b;
+  const double b = assay_loss_number_of(self);
   out->flags = ASSAY_LOSS_M_LO_OPEN;
   if (b <= 0) out->flags |= ASSAY_LOSS_X_LO_OPEN;
   if (b >= 1 && b <= 2) out->flags |= ASSAY_LOSS_CONVEX;
@@ -201,7 +164,7 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   out->den_is = b == 1 ? 1 : NAN;
   out->mu_exponent = b < 1 ? 1 / (2 - b) : b <= 2 ? 1 : 1 / (b - 1);
   out->curvature_bound = b == 2 ? 1 : INFINITY;
-  out->noise = s->noise;
+  out->noise = noise_of(b);
   return ASSAY_OK;
 }
 
@@ -209,9 +172,15 @@ static const assay_option options[] = {
     {"beta", "any real number; 2 squared, 1 kl, 0 itakura_saito; from 1 to 2 convex",
      ASSAY_OPT_FLOAT, 0, 1.5, -100, 100, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    destroy,  describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = create,
+                                  .destroy = assay_loss_free,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

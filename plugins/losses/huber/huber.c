@@ -4,74 +4,49 @@
    above it everywhere (Huber 1964; Hunter and Lange 2004, section 3): w is a majorising curvature,
    and the multiplicative step of the weighted squared error, num = w x, den = w m, never raises l
    for x, m >= 0 (Du, Li and Fan 2012). l' = w r. */
-#include <assay/plugin.h>
+#include <assay/losses.h>
 #include <math.h>
 
-typedef struct {
-  const assay_host* host;
-  double delta;
-} huber;
-
-#define SPANS(T, suffix)                                                                \
-  ASSAY_SIMD static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n,        \
-                                          const T* restrict x, const T* restrict m,     \
-                                          T* restrict out) {                            \
-    (void)ctx;                                                                          \
-    const T d = (T)((const huber*)self)->delta;                                         \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      const T a = r < 0 ? -r : r;                                                       \
-      out[i] = a <= d ? (T)0.5 * r * r : d * (a - (T)0.5 * d);                          \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,         \
-                                         const T* restrict x, const T* restrict m,      \
-                                         T* restrict out) {                             \
-    (void)ctx;                                                                          \
-    const T d = (T)((const huber*)self)->delta;                                         \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      out[i] = r > d ? d : r < -d ? -d : r;                                             \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n,    \
-                                              const T* restrict x, const T* restrict m, \
-                                              T* restrict out) {                        \
-    (void)ctx;                                                                          \
-    const T d = (T)((const huber*)self)->delta;                                         \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      const T a = r < 0 ? -r : r;                                                       \
-      out[i] = a <= d ? 1 : d / a;                                                      \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,     \
-                                             const T* restrict x, const T* restrict m,  \
-                                             T* restrict num, T* restrict den) {        \
-    (void)ctx;                                                                          \
-    const T d = (T)((const huber*)self)->delta;                                         \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i], a = r < 0 ? -r : r, w = a <= d ? 1 : d / a;              \
-      num[i] = w * x[i];                                                                \
-      den[i] = w * m[i];                                                                \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
+ASSAY_LOSS_SPAN(value, {
+  const T d = (T)assay_loss_number_of(self); /* delta */
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    const T a = r < 0 ? -r : r;
+    out[i] = a <= d ? (T)0.5 * r * r : d * (a - (T)0.5 * d);
   }
-SPANS(double, )
-SPANS(float, _f32)
+})
+ASSAY_LOSS_SPAN(grad, {
+  const T d = (T)assay_loss_number_of(self); /* delta */
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    out[i] = r > d ? d : r < -d ? -d : r;
+  }
+})
+ASSAY_LOSS_SPAN(curvature, {
+  const T d = (T)assay_loss_number_of(self); /* delta */
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    const T a = r < 0 ? -r : r;
+    out[i] = a <= d ? 1 : d / a;
+  }
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  const T d = (T)assay_loss_number_of(self); /* delta */
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i], a = r < 0 ? -r : r, w = a <= d ? 1 : d / a;
+    num[i] = w * x[i];
+    den[i] = w * m[i];
+  }
+})
 
-/* Huber's least favourable law: exp(-l) over its integral, normal in the middle, Laplace outside.
- */
+/* Huber's least favourable law, exp(-l) over its integral: normal inside, Laplace outside. */
 static int32_t log_density(void* self,
                            assay_ctx* ctx,
                            int64_t n,
                            const double* x,
                            const double* m,
                            double* out) {
-  const double d = ((const huber*)self)->delta;
+  const double d = assay_loss_number_of(self);
   const double root_2_pi = 2.50662827463100050, root_half = 0.707106781186547524;
   const double integral = root_2_pi * erf(d * root_half) + 2 / d * exp(-0.5 * d * d);
   const int32_t status = value(self, ctx, n, x, m, out);
@@ -83,19 +58,11 @@ static int32_t create(const assay_host* host,
                       assay_ctx* ctx,
                       const assay_options* options,
                       void** self) {
-  huber* s = host->alloc(sizeof *s);
-  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the loss");
-  s->host = host;
-  s->delta = host->option_number(options, "delta");
-  *self = s;
-  return ASSAY_OK;
-}
-static void destroy(void* self) {
-  if (self) ((huber*)self)->host->free(self);
+  return assay_loss_with_number(host, ctx, options, "delta", self);
 }
 
 static int32_t describe(void* self, assay_loss_facts* out) {
-  const double d = ((const huber*)self)->delta;
+  const double d = assay_loss_number_of(self);
   out->flags = ASSAY_LOSS_CONVEX | ASSAY_LOSS_CURVATURE_MAJORISES;
   out->x_lo = out->m_lo = -INFINITY;
   out->x_hi = out->m_hi = INFINITY;
@@ -112,9 +79,15 @@ static const assay_option options[] = {
     {"delta", "residuals up to it count as squares, larger ones by their size; in the units of X",
      ASSAY_OPT_FLOAT, ASSAY_OPT_LO_OPEN, 1, 0, 1e300, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    destroy,  describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = create,
+                                  .destroy = assay_loss_free,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

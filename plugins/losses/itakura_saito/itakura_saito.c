@@ -3,71 +3,39 @@
    l' = (m - x) / m^2, MU split num = x / m^2, den = 1 / m (monotone with exponent 1/2: Fevotte and
    Idier 2011, Theorem 1), l'' = (2 x - m) / m^3, below 0 where m > 2 x: not convex.
    With the ratio r rounded once, r - 1 is exact near 1 and the error is that of log r: relative. */
-#include <assay/plugin.h>
-#include <float.h>
+#include <assay/losses.h>
 #include <math.h>
 
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_options* options,
-                      void** self) {
-  (void)options;
-  const assay_math* math = host->service("assay.math/1");
-  if (!math)
-    return host->set_error(ctx, ASSAY_E_NOT_FOUND, "this host has no service `assay.math/1`");
-  *self = (void*)(uintptr_t)math;
-  return ASSAY_OK;
-}
-
-#define SPANS(T, suffix, smallest)                                                            \
-  ASSAY_SIMD static void ratio##suffix(int64_t n, const T* restrict x, const T* restrict m,   \
-                                       T* restrict out) {                                     \
-    for (int64_t i = 0; i < n; i++) {                                                         \
-      const T r = x[i] / m[i];                                                                \
-      out[i] = r > smallest ? r : smallest;                                                   \
-    }                                                                                         \
-  }                                                                                           \
-  ASSAY_SIMD static void combine##suffix(int64_t n, const T* restrict x, const T* restrict m, \
-                                         T* restrict out) {                                   \
-    for (int64_t i = 0; i < n; i++) {                                                         \
-      const T v = x[i] / m[i] - 1 - out[i];                                                   \
-      out[i] = v > 0 ? v : 0;                                                                 \
-    }                                                                                         \
-  }                                                                                           \
-  static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
-                               T* out) {                                                      \
-    (void)ctx;                                                                                \
-    ratio##suffix(n, x, m, out);                                                              \
-    ((const assay_math*)self)->log##suffix(n, out, out);                                      \
-    combine##suffix(n, x, m, out);                                                            \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,               \
-                                         const T* restrict x, const T* restrict m,            \
-                                         T* restrict out) {                                   \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) out[i] = (m[i] - x[i]) / m[i] / m[i];                     \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,           \
-                                             const T* restrict x, const T* restrict m,        \
-                                             T* restrict num, T* restrict den) {              \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) {                                                         \
-      den[i] = 1 / m[i];                                                                      \
-      num[i] = x[i] * den[i] * den[i];                                                        \
-    }                                                                                         \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n,          \
-                                              const T* restrict x, const T* restrict m,       \
-                                              T* restrict out) {                              \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) out[i] = (2 * x[i] - m[i]) / m[i] / m[i] / m[i];          \
-    return ASSAY_OK;                                                                          \
+ASSAY_LOSS_SPAN(ratio, {
+  for (int64_t i = 0; i < n; i++) {
+    const T r = x[i] / m[i];
+    out[i] = r > ASSAY_SMALLEST ? r : ASSAY_SMALLEST;
   }
-SPANS(double, , DBL_MIN)
-SPANS(float, _f32, FLT_MIN)
+})
+ASSAY_LOSS_SPAN(combine, {
+  for (int64_t i = 0; i < n; i++) {
+    const T v = x[i] / m[i] - 1 - out[i];
+    out[i] = v > 0 ? v : 0;
+  }
+})
+ASSAY_LOSS_SPAN(value, {
+  const assay_math* math = self;
+  ASSAY_TWIN(ratio)(self, ctx, n, x, m, out);
+  ASSAY_TWIN(math->log)(n, out, out);
+  ASSAY_TWIN(combine)(self, ctx, n, x, m, out);
+})
+ASSAY_LOSS_SPAN(grad, {
+  for (int64_t i = 0; i < n; i++) out[i] = (m[i] - x[i]) / m[i] / m[i];
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  for (int64_t i = 0; i < n; i++) {
+    den[i] = 1 / m[i];
+    num[i] = x[i] * den[i] * den[i];
+  }
+})
+ASSAY_LOSS_SPAN(curvature, {
+  for (int64_t i = 0; i < n; i++) out[i] = (2 * x[i] - m[i]) / m[i] / m[i] / m[i];
+})
 
 /* Exponential of mean m, the gamma law of shape 1. */
 static int32_t log_density(void* self,
@@ -94,9 +62,14 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   return ASSAY_OK;
 }
 
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    NULL,     describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = assay_loss_with_math,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

@@ -2,68 +2,37 @@
 /* Generalised Kullback-Leibler divergence: l(x, m) = x log(x / m) - x + m, with 0 log 0 = 0.
    l' = 1 - x / m, MU split num = x / m, den = 1 (Lee and Seung 2001, eq. 5: exponent 1 is
    monotone), l'' = x / m^2. */
-#include <assay/plugin.h>
+#include <assay/losses.h>
 #include <math.h>
 
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_options* options,
-                      void** self) {
-  (void)options;
-  const assay_math* math = host->service("assay.math/1");
-  if (!math)
-    return host->set_error(ctx, ASSAY_E_NOT_FOUND, "this host has no service `assay.math/1`");
-  *self = (void*)(uintptr_t)math;
-  return ASSAY_OK;
-}
-
 /* The ratio is 1 where x is 0 (or so small that x / m is), so that x log(ratio) is 0 there. */
-#define SPANS(T, suffix)                                                                      \
-  ASSAY_SIMD static void ratio##suffix(int64_t n, const T* restrict x, const T* restrict m,   \
-                                       T* restrict out) {                                     \
-    for (int64_t i = 0; i < n; i++) {                                                         \
-      const T r = x[i] / m[i];                                                                \
-      out[i] = r > 0 ? r : 1;                                                                 \
-    }                                                                                         \
-  }                                                                                           \
-  ASSAY_SIMD static void combine##suffix(int64_t n, const T* restrict x, const T* restrict m, \
-                                         T* restrict out) {                                   \
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] * out[i] + (m[i] - x[i]);                   \
-  }                                                                                           \
-  static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
-                               T* out) {                                                      \
-    (void)ctx;                                                                                \
-    ratio##suffix(n, x, m, out);                                                              \
-    ((const assay_math*)self)->log##suffix(n, out, out);                                      \
-    combine##suffix(n, x, m, out);                                                            \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,               \
-                                         const T* restrict x, const T* restrict m,            \
-                                         T* restrict out) {                                   \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) out[i] = 1 - x[i] / m[i];                                 \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,           \
-                                             const T* restrict x, const T* restrict m,        \
-                                             T* restrict num, T* restrict den) {              \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) {                                                         \
-      num[i] = x[i] / m[i];                                                                   \
-      den[i] = 1;                                                                             \
-    }                                                                                         \
-    return ASSAY_OK;                                                                          \
-  }                                                                                           \
-  ASSAY_SIMD static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n,          \
-                                              const T* restrict x, const T* restrict m,       \
-                                              T* restrict out) {                              \
-    (void)self, (void)ctx;                                                                    \
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] / m[i] / m[i];                              \
-    return ASSAY_OK;                                                                          \
+ASSAY_LOSS_SPAN(ratio, {
+  for (int64_t i = 0; i < n; i++) {
+    const T r = x[i] / m[i];
+    out[i] = r > 0 ? r : 1;
   }
-SPANS(double, )
-SPANS(float, _f32)
+})
+ASSAY_LOSS_SPAN(combine, {
+  for (int64_t i = 0; i < n; i++) out[i] = x[i] * out[i] + (m[i] - x[i]);
+})
+ASSAY_LOSS_SPAN(value, {
+  const assay_math* math = self;
+  ASSAY_TWIN(ratio)(self, ctx, n, x, m, out);
+  ASSAY_TWIN(math->log)(n, out, out);
+  ASSAY_TWIN(combine)(self, ctx, n, x, m, out);
+})
+ASSAY_LOSS_SPAN(grad, {
+  for (int64_t i = 0; i < n; i++) out[i] = 1 - x[i] / m[i];
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  for (int64_t i = 0; i < n; i++) {
+    num[i] = x[i] / m[i];
+    den[i] = 1;
+  }
+})
+ASSAY_LOSS_SPAN(curvature, {
+  for (int64_t i = 0; i < n; i++) out[i] = x[i] / m[i] / m[i];
+})
 
 /* Poisson of mean m: x log m - m - log x!. */
 static int32_t log_density(void* self,
@@ -73,16 +42,10 @@ static int32_t log_density(void* self,
                            const double* m,
                            double* out) {
   (void)ctx;
-  enum { CHUNK = 128 };
   const assay_math* math = self;
-  double factorial[CHUNK];
   math->log(n, m, out);
-  for (int64_t i = 0; i < n; i += CHUNK) {
-    const int64_t size = n - i < CHUNK ? n - i : CHUNK;
-    for (int64_t j = 0; j < size; j++) factorial[j] = x[i + j] + 1;
-    math->lgamma(size, factorial, factorial);
-    for (int64_t j = 0; j < size; j++) out[i + j] = x[i + j] * out[i + j] - m[i + j] - factorial[j];
-  }
+  for (int64_t i = 0; i < n; i++) out[i] = x[i] * out[i] - m[i];
+  assay_less_log_factorial(math, n, x, out);
   return ASSAY_OK;
 }
 
@@ -100,9 +63,14 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   return ASSAY_OK;
 }
 
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    NULL,     describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = assay_loss_with_math,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {sizeof plugin,
                                     0,
                                     "assay.loss/1",

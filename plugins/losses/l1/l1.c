@@ -4,62 +4,38 @@
    above it everywhere (Hunter and Lange 2000): w is a majorising curvature, and the multiplicative
    step of the weighted squared error, num = w x, den = w m, never raises l for x, m >= 0 (Du, Li
    and Fan 2012). l' = w r. */
-#include <assay/plugin.h>
+#include <assay/losses.h>
 #include <math.h>
 
-typedef struct {
-  const assay_host* host;
-  double smoothing;
-} l1;
-
-#define SPANS(T, suffix, root)                                                          \
-  ASSAY_SIMD static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n,        \
-                                          const T* restrict x, const T* restrict m,     \
-                                          T* restrict out) {                            \
-    (void)ctx;                                                                          \
-    const T s = (T)((const l1*)self)->smoothing;                                        \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      out[i] = r * r / (root(r * r + s * s) + s);                                       \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,         \
-                                         const T* restrict x, const T* restrict m,      \
-                                         T* restrict out) {                             \
-    (void)ctx;                                                                          \
-    const T s = (T)((const l1*)self)->smoothing;                                        \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      out[i] = r / root(r * r + s * s);                                                 \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n,    \
-                                              const T* restrict x, const T* restrict m, \
-                                              T* restrict out) {                        \
-    (void)ctx;                                                                          \
-    const T s = (T)((const l1*)self)->smoothing;                                        \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i];                                                          \
-      out[i] = 1 / root(r * r + s * s);                                                 \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
-  }                                                                                     \
-  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,     \
-                                             const T* restrict x, const T* restrict m,  \
-                                             T* restrict num, T* restrict den) {        \
-    (void)ctx;                                                                          \
-    const T s = (T)((const l1*)self)->smoothing;                                        \
-    for (int64_t i = 0; i < n; i++) {                                                   \
-      const T r = m[i] - x[i], w = 1 / root(r * r + s * s);                             \
-      num[i] = w * x[i];                                                                \
-      den[i] = w * m[i];                                                                \
-    }                                                                                   \
-    return ASSAY_OK;                                                                    \
+ASSAY_LOSS_SPAN(value, {
+  const T s = (T)assay_loss_number_of(self);
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    out[i] = r * r / (ASSAY_SQRT(r * r + s * s) + s);
   }
-SPANS(double, , sqrt)
-SPANS(float, _f32, sqrtf)
+})
+ASSAY_LOSS_SPAN(grad, {
+  const T s = (T)assay_loss_number_of(self);
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    out[i] = r / ASSAY_SQRT(r * r + s * s);
+  }
+})
+ASSAY_LOSS_SPAN(curvature, {
+  const T s = (T)assay_loss_number_of(self);
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i];
+    out[i] = 1 / ASSAY_SQRT(r * r + s * s);
+  }
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  const T s = (T)assay_loss_number_of(self);
+  for (int64_t i = 0; i < n; i++) {
+    const T r = m[i] - x[i], w = 1 / ASSAY_SQRT(r * r + s * s);
+    num[i] = w * x[i];
+    den[i] = w * m[i];
+  }
+})
 
 /* Laplace of scale 1, of the error as it is: log 2 = .693... */
 static int32_t log_density(void* self,
@@ -77,19 +53,11 @@ static int32_t create(const assay_host* host,
                       assay_ctx* ctx,
                       const assay_options* options,
                       void** self) {
-  l1* s = host->alloc(sizeof *s);
-  if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the loss");
-  s->host = host;
-  s->smoothing = host->option_number(options, "smoothing");
-  *self = s;
-  return ASSAY_OK;
-}
-static void destroy(void* self) {
-  if (self) ((l1*)self)->host->free(self);
+  return assay_loss_with_number(host, ctx, options, "smoothing", self);
 }
 
 static int32_t describe(void* self, assay_loss_facts* out) {
-  const double s = ((const l1*)self)->smoothing;
+  const double s = assay_loss_number_of(self);
   out->flags = ASSAY_LOSS_CONVEX | ASSAY_LOSS_CURVATURE_MAJORISES;
   out->x_lo = out->m_lo = -INFINITY;
   out->x_hi = out->m_hi = INFINITY;
@@ -106,9 +74,15 @@ static const assay_option options[] = {
     {"smoothing", "residuals far below it count as squares; in the units of X", ASSAY_OPT_FLOAT,
      ASSAY_OPT_LO_OPEN, 1e-3, 0, 1e300, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    destroy,  describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = create,
+                                  .destroy = assay_loss_free,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

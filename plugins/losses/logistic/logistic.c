@@ -6,82 +6,54 @@
    since s is concave with s(0) > 0; so the integral of s(t m) m over t lies below that of t s(m) m,
    a parabola whose minimiser is the multiplicative step: exponent 1 is monotone (the rule of Yang
    and Oja 2011). exp(-|m|) never overflows. */
-#include <assay/plugin.h>
+#include <assay/losses.h>
 #include <math.h>
 
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_options* options,
-                      void** self) {
-  (void)options;
-  const assay_math* math = host->service("assay.math/1");
-  if (!math)
-    return host->set_error(ctx, ASSAY_E_NOT_FOUND, "this host has no service `assay.math/1`");
-  *self = (void*)(uintptr_t)math;
-  return ASSAY_OK;
-}
-
-#define SPANS(T, suffix)                                                                          \
-  ASSAY_SIMD static void minus_size##suffix(int64_t n, const T* restrict m, T* restrict out) {    \
-    for (int64_t i = 0; i < n; i++) out[i] = m[i] < 0 ? m[i] : -m[i];                             \
-  }                                                                                               \
-  ASSAY_SIMD static void add_linear##suffix(int64_t n, const T* restrict x, const T* restrict m,  \
-                                            T* restrict out) {                                    \
-    for (int64_t i = 0; i < n; i++) out[i] += (m[i] > 0 ? m[i] : 0) - x[i] * m[i];                \
-  }                                                                                               \
-  static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,     \
-                               T* out) {                                                          \
-    (void)ctx;                                                                                    \
-    const assay_math* math = self;                                                                \
-    minus_size##suffix(n, m, out);                                                                \
-    math->exp##suffix(n, out, out);                                                               \
-    math->log1p##suffix(n, out, out);                                                             \
-    add_linear##suffix(n, x, m, out);                                                             \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  /* s(m) from e = exp(-|m|), in place. */                                                        \
-  ASSAY_SIMD static void sigmoid##suffix(int64_t n, const T* restrict m, T* restrict e) {         \
-    for (int64_t i = 0; i < n; i++) e[i] = (m[i] < 0 ? e[i] : 1) / (1 + e[i]);                    \
-  }                                                                                               \
-  ASSAY_SIMD static void less##suffix(int64_t n, const T* restrict x, T* restrict out) {          \
-    for (int64_t i = 0; i < n; i++) out[i] -= x[i];                                               \
-  }                                                                                               \
-  static void probability##suffix(const assay_math* math, int64_t n, const T* m, T* out) {        \
-    minus_size##suffix(n, m, out);                                                                \
-    math->exp##suffix(n, out, out);                                                               \
-    sigmoid##suffix(n, m, out);                                                                   \
-  }                                                                                               \
-  static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,      \
-                              T* out) {                                                           \
-    (void)ctx;                                                                                    \
-    probability##suffix(self, n, m, out);                                                         \
-    less##suffix(n, x, out);                                                                      \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m,  \
-                                  T* num, T* den) {                                               \
-    (void)ctx;                                                                                    \
-    for (int64_t i = 0; i < n; i++) num[i] = x[i];                                                \
-    probability##suffix(self, n, m, den);                                                         \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  /* tanh(a / 2) / (2 a) from q = expm1(-a), a = |m|. */                                          \
-  ASSAY_SIMD static void bound##suffix(int64_t n, const T* restrict m, T* restrict q) {           \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-      const T a = m[i] < 0 ? -m[i] : m[i];                                                        \
-      q[i] = a > (T)1e-10 ? -q[i] / (2 * a * (2 + q[i])) : (T)0.25;                               \
-    }                                                                                             \
-  }                                                                                               \
-  static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
-                                   T* out) {                                                      \
-    (void)ctx, (void)x;                                                                           \
-    minus_size##suffix(n, m, out);                                                                \
-    ((const assay_math*)self)->expm1##suffix(n, out, out);                                        \
-    bound##suffix(n, m, out);                                                                     \
-    return ASSAY_OK;                                                                              \
+/* -|m| */
+ASSAY_LOSS_SPAN(minus_size, {
+  for (int64_t i = 0; i < n; i++) out[i] = m[i] < 0 ? m[i] : -m[i];
+})
+ASSAY_LOSS_SPAN(add_linear, {
+  for (int64_t i = 0; i < n; i++) out[i] += (m[i] > 0 ? m[i] : 0) - x[i] * m[i];
+})
+ASSAY_LOSS_SPAN(value, {
+  const assay_math* math = self;
+  ASSAY_TWIN(minus_size)(self, ctx, n, x, m, out);
+  ASSAY_TWIN(math->exp)(n, out, out);
+  ASSAY_TWIN(math->log1p)(n, out, out);
+  ASSAY_TWIN(add_linear)(self, ctx, n, x, m, out);
+})
+/* s(m) from exp(-|m|), in place. */
+ASSAY_LOSS_SPAN(sigmoid, {
+  for (int64_t i = 0; i < n; i++) out[i] = (m[i] < 0 ? out[i] : 1) / (1 + out[i]);
+})
+ASSAY_LOSS_SPAN(probability, {
+  const assay_math* math = self;
+  ASSAY_TWIN(minus_size)(self, ctx, n, x, m, out);
+  ASSAY_TWIN(math->exp)(n, out, out);
+  ASSAY_TWIN(sigmoid)(self, ctx, n, x, m, out);
+})
+ASSAY_LOSS_SPAN(grad, {
+  ASSAY_TWIN(probability)(self, ctx, n, x, m, out);
+  for (int64_t i = 0; i < n; i++) out[i] -= x[i];
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  for (int64_t i = 0; i < n; i++) num[i] = x[i];
+  ASSAY_TWIN(probability)(self, ctx, n, x, m, den);
+})
+/* tanh(a / 2) / (2 a) from expm1(-a), a = |m|, in place. */
+ASSAY_LOSS_SPAN(bound, {
+  for (int64_t i = 0; i < n; i++) {
+    const T a = m[i] < 0 ? -m[i] : m[i];
+    out[i] = a > (T)1e-10 ? -out[i] / (2 * a * (2 + out[i])) : (T)0.25;
   }
-SPANS(double, )
-SPANS(float, _f32)
+})
+ASSAY_LOSS_SPAN(curvature, {
+  const assay_math* math = self;
+  ASSAY_TWIN(minus_size)(self, ctx, n, x, m, out);
+  ASSAY_TWIN(math->expm1)(n, out, out);
+  ASSAY_TWIN(bound)(self, ctx, n, x, m, out);
+})
 
 static int32_t log_density(void* self,
                            assay_ctx* ctx,
@@ -108,9 +80,14 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   return ASSAY_OK;
 }
 
-static const assay_loss vtable = {
-    sizeof vtable, 0,         create,    NULL,     describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .create = assay_loss_with_math,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

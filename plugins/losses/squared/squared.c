@@ -2,42 +2,24 @@
 /* Squared error: l(x, m) = 1/2 (x - m)^2, so that it equals the beta divergence with beta = 2.
    l' = m - x, MU split num = x, den = m (Lee and Seung 2001, eq. 4: exponent 1 is monotone), l''
    = 1. */
-#include <assay/plugin.h>
+#include <assay/losses.h>
 #include <math.h>
 
-#define SPANS(T, suffix)                                                                          \
-  ASSAY_SIMD static int32_t value##suffix(void* self, assay_ctx* ctx, int64_t n,                  \
-                                          const T* restrict x, const T* restrict m,               \
-                                          T* restrict out) {                                      \
-    (void)self, (void)ctx;                                                                        \
-    for (int64_t i = 0; i < n; i++) out[i] = (T)0.5 * (x[i] - m[i]) * (x[i] - m[i]);              \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  ASSAY_SIMD static int32_t grad##suffix(void* self, assay_ctx* ctx, int64_t n,                   \
-                                         const T* restrict x, const T* restrict m,                \
-                                         T* restrict out) {                                       \
-    (void)self, (void)ctx;                                                                        \
-    for (int64_t i = 0; i < n; i++) out[i] = m[i] - x[i];                                         \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  ASSAY_SIMD static int32_t mu_split##suffix(void* self, assay_ctx* ctx, int64_t n,               \
-                                             const T* restrict x, const T* restrict m,            \
-                                             T* restrict num, T* restrict den) {                  \
-    (void)self, (void)ctx;                                                                        \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-      num[i] = x[i];                                                                              \
-      den[i] = m[i];                                                                              \
-    }                                                                                             \
-    return ASSAY_OK;                                                                              \
-  }                                                                                               \
-  static int32_t curvature##suffix(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, \
-                                   T* out) {                                                      \
-    (void)self, (void)ctx, (void)x, (void)m;                                                      \
-    for (int64_t i = 0; i < n; i++) out[i] = 1;                                                   \
-    return ASSAY_OK;                                                                              \
+ASSAY_LOSS_SPAN(value, {
+  for (int64_t i = 0; i < n; i++) out[i] = (T)0.5 * (x[i] - m[i]) * (x[i] - m[i]);
+})
+ASSAY_LOSS_SPAN(grad, {
+  for (int64_t i = 0; i < n; i++) out[i] = m[i] - x[i];
+})
+ASSAY_LOSS_SPLIT(mu_split, {
+  for (int64_t i = 0; i < n; i++) {
+    num[i] = x[i];
+    den[i] = m[i];
   }
-SPANS(double, )
-SPANS(float, _f32)
+})
+ASSAY_LOSS_SPAN(curvature, {
+  for (int64_t i = 0; i < n; i++) out[i] = 1;
+})
 
 /* Normal of variance 1: log(2 pi) / 2 = .918... */
 static int32_t log_density(void* self,
@@ -67,9 +49,13 @@ static int32_t describe(void* self, assay_loss_facts* out) {
   return ASSAY_OK;
 }
 
-static const assay_loss vtable = {
-    sizeof vtable, 0,         NULL,      NULL,     describe,     value,         grad,
-    mu_split,      curvature, value_f32, grad_f32, mu_split_f32, curvature_f32, log_density};
+static const assay_loss vtable = {.struct_size = sizeof vtable,
+                                  .describe = describe,
+                                  ASSAY_LOSS_TWINS(value),
+                                  ASSAY_LOSS_TWINS(grad),
+                                  ASSAY_LOSS_TWINS(mu_split),
+                                  ASSAY_LOSS_TWINS(curvature),
+                                  .log_density = log_density};
 static const assay_plugin plugin = {sizeof plugin,
                                     ASSAY_PLUGIN_DEFAULT,
                                     "assay.loss/1",
