@@ -2,10 +2,8 @@
 // The call of an each: arguments are host copies in float64, committed after status 0 and a finite
 // check, so that a factor is always finite and feasible whatever a plugin does.
 #include <cstring>
-#include <exception>
-#include <string>
 
-#include "core/graph/tile.hpp"
+#include "core/graph/call.hpp"
 
 namespace assay::graph {
 
@@ -94,89 +92,120 @@ bool all_finite(const assay_view& v) {
   return total == 0;
 }
 
-}  // namespace
+// One call on one block.
+class Block {
+ public:
+  explicit Block(const EachCall& call)
+      : call_(call),
+        frame_(*call.frame),
+        line_(call.op->line),
+        worker_(*call.worker),
+        one_(call.op->axis == ASSAY_ONE) {}
 
-int32_t run_each(const EachCall& call) {
-  const Frame& frame = *call.frame;
-  const Line& line = call.op->line;
-  Worker& worker = *call.worker;
-  worker.copies.reset();
-  worker.ctx.scratch.reset();
-  worker.ctx.first = call.op->axis == ASSAY_ONE ? 0 : call.first;
-  assay_view views[64];
-  Copied copied[64];
-  int n_copied = 0;
-  int n_args = static_cast<int>(line.args.size());
-  const bool one = call.op->axis == ASSAY_ONE;
-  for (int i = 0; i < n_args; ++i) {
-    const assay_arg& a = line.args[static_cast<size_t>(i)];
-    const PlanBuffer& b = frame.layout->buffers[static_cast<size_t>(a.buffer)];
-    assay_view& v = views[i];
-    v = assay_view{};
-    v.dtype = b.decl.dtype;
-    if (a.access & ASSAY_ADD) {
-      v.data = call.partial + b.offset;
-      v.rows = b.decl.rows;
-      v.cols = b.decl.width;
-      v.stride = b.ld;
-      continue;
+  int32_t run() {
+    worker_.copies.reset();
+    worker_.ctx.scratch.reset();
+    worker_.ctx.first = one_ ? 0 : call_.first;
+    for (size_t i = 0; i < line_.args.size(); ++i)
+      if (!view(static_cast<int>(i))) return ASSAY_E_MEMORY;
+    assay_block block = block_of(frame_, line_, worker_, views_);
+    block.first = one_ ? 0 : call_.first;
+    block.count = one_ ? 1 : call_.count;
+    block.part1 = 1;
+    if (line_.flags & ASSAY_EACH_X) {
+      worker_.lines->start(call_.op->axis, call_.first, call_.count, call_.op->densify);
+      worker_.ctx.tile = worker_.lines.get();
+    } else {
+      worker_.ctx.tile = nullptr;
     }
-    if (b.shared >= 0) {  // one matrix for all rows
-      const PlanBuffer& g = frame.layout->buffers[static_cast<size_t>(b.shared)];
-      const Whole w = whole(frame, b.shared);
-      v = {const_cast<void*>(w.data),
-           g.decl.rows,
-           g.decl.width,
-           w.ld,
-           0,
-           ASSAY_F64,
-           ASSAY_READ_ONLY};
-      continue;
-    }
-    if (b.decl.axis != call.op->axis) {  // whole, read-only
-      Whole w = whole(frame, a.buffer);
-      if (w.dtype == ASSAY_F32)
-        for (const Image& image : call.stage->images)
-          if (image.buffer == a.buffer && image.f64) w = {image.bytes.data(), ASSAY_F64, image.ld};
-      // In batches of rows these are the batch's.
-      const bool rows = b.decl.axis == ASSAY_ROWS;
-      const int64_t size = w.dtype == ASSAY_F32 || w.dtype == ASSAY_I32 ? 4 : 8;
-      v.data = const_cast<unsigned char*>(static_cast<const unsigned char*>(w.data)) +
-               (rows ? frame.first_row * w.ld * size : 0);
-      v.rows = rows ? frame.rows : b.decl.rows;
-      v.cols = b.decl.width;
-      v.stride = w.ld;
-      v.flags = ASSAY_READ_ONLY;
-      continue;
-    }
+    const int32_t status = call_function(frame_, line_, worker_, block);
+    return status == ASSAY_OK ? commit() : status;
+  }
+
+ private:
+  const PlanBuffer& buffer(int b) const { return frame_.layout->buffers[static_cast<size_t>(b)]; }
+  const assay_arg& arg(int i) const { return line_.args[static_cast<size_t>(i)]; }
+
+  bool view(int i) {
+    const assay_arg& a = arg(i);
+    const PlanBuffer& b = buffer(a.buffer);
+    views_[i] = {};
+    views_[i].dtype = b.decl.dtype;
+    if (a.access & ASSAY_ADD)
+      view_sum(b, views_[i]);
+    else if (b.shared >= 0)
+      view_shared(b.shared, views_[i]);
+    else if (b.decl.axis != call_.op->axis)
+      view_whole(a.buffer, views_[i]);
+    else
+      return view_slice(i);
+    return true;
+  }
+
+  void view_sum(const PlanBuffer& b, assay_view& v) {
+    v.data = call_.partial + b.offset;
+    v.rows = b.decl.rows;
+    v.cols = b.decl.width;
+    v.stride = b.ld;
+  }
+
+  // One matrix for all rows.
+  void view_shared(int shared, assay_view& v) {
+    const PlanBuffer& g = buffer(shared);
+    const Whole w = whole(frame_, shared);
+    v = {const_cast<void*>(w.data), g.decl.rows, g.decl.width, w.ld, 0, ASSAY_F64, ASSAY_READ_ONLY};
+  }
+
+  void view_whole(int index, assay_view& v) {
+    const PlanBuffer& b = buffer(index);
+    Whole w = whole(frame_, index);
+    if (w.dtype == ASSAY_F32)
+      for (const Image& image : call_.stage->images)
+        if (image.buffer == index && image.f64) w = {image.bytes.data(), ASSAY_F64, image.ld};
+    // In batches of rows these are the batch's.
+    const bool rows = b.decl.axis == ASSAY_ROWS;
+    const int64_t size = w.dtype == ASSAY_F32 || w.dtype == ASSAY_I32 ? 4 : 8;
+    v.data = const_cast<unsigned char*>(static_cast<const unsigned char*>(w.data)) +
+             (rows ? frame_.first_row * w.ld * size : 0);
+    v.rows = rows ? frame_.rows : b.decl.rows;
+    v.cols = b.decl.width;
+    v.stride = w.ld;
+    v.flags = ASSAY_READ_ONLY;
+  }
+
+  // The block's own rows: in place, or as a copy where they are written, turned or narrow.
+  bool view_slice(int i) {
+    const assay_arg& a = arg(i);
+    const PlanBuffer& b = buffer(a.buffer);
+    assay_view& v = views_[i];
     int32_t dtype = ASSAY_F64;
     int64_t ld = 0;
-    unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);
-    v.rows = one ? b.decl.rows : call.count;
+    unsigned char* at = slice_of(call_, b, a.buffer, dtype, ld);
+    v.rows = one_ ? b.decl.rows : call_.count;
     v.cols = b.decl.width;
     v.stride = ld;
     v.data = at;
     if (b.matrices) {
-      v.rows = v.cols = v.stride = frame.layout->buffers[static_cast<size_t>(b.like)].decl.width;
+      v.rows = v.cols = v.stride = buffer(b.like).decl.width;
       v.step = ld;
       v.flags = ASSAY_READ_ONLY;
-      continue;
+      return true;
     }
     const bool lives = b.place == Place::kModel && (a.access & ASSAY_OUT);
     const bool by_component = (a.access & ASSAY_BY_COMPONENT) != 0;
-    if (dtype != ASSAY_F64 && dtype != ASSAY_F32) continue;  // integers: as they are
-    if (!lives && !by_component && dtype == ASSAY_F64) continue;
+    if (dtype != ASSAY_F64 && dtype != ASSAY_F32) return true;  // integers: as they are
+    if (!lives && !by_component && dtype == ASSAY_F64) return true;
     const int64_t stride = by_component ? (v.rows + 7) / 8 * 8 : (v.cols + 7) / 8 * 8;
     auto* copy =
-        static_cast<double*>(worker.copies.take((by_component ? v.cols : v.rows) * stride * 8));
-    if (!copy) return ASSAY_E_MEMORY;
+        static_cast<double*>(worker_.copies.take((by_component ? v.cols : v.rows) * stride * 8));
+    if (!copy) return false;
     if (one_run(dtype, ld, stride, by_component))
       std::memcpy(copy, at, static_cast<size_t>(v.rows * ld) * sizeof(double));
     else if (dtype == ASSAY_F32)
       copy_in(reinterpret_cast<const float*>(at), ld, v.rows, v.cols, by_component, copy, stride);
     else
       copy_in(reinterpret_cast<const double*>(at), ld, v.rows, v.cols, by_component, copy, stride);
-    copied[n_copied++] = {i, copy, by_component};
+    copied_[n_copied_++] = {i, copy, by_component};
     if (by_component) {
       std::swap(v.rows, v.cols);
       v.flags |= ASSAY_BY_COMPONENT;
@@ -184,73 +213,52 @@ int32_t run_each(const EachCall& call) {
     v.data = copy;
     v.stride = stride;
     v.dtype = ASSAY_F64;
+    return true;
   }
-  assay_block block{};
-  block.struct_size = sizeof block;
-  block.first = one ? 0 : call.first;
-  block.count = one ? 1 : call.count;
-  block.axis = call.op->axis;
-  block.tag = line.tag;
-  block.part1 = 1;
-  block.n_args = n_args;
-  block.arg = views;
-  block.ctx = &worker.ctx;
-  block.step = frame.step;
-  block.turn = frame.turn;
-  if (line.flags & ASSAY_EACH_X) {
-    worker.lines->start(call.op->axis, call.first, call.count, call.op->densify);
-    worker.ctx.tile = worker.lines.get();
-  } else {
-    worker.ctx.tile = nullptr;
-  }
-  int32_t status = ASSAY_OK;
-  try {
-    status = line.fn(frame.program->self, &block);
-  } catch (const std::exception& e) {
-    worker.ctx.failed = true;
-    worker.ctx.error =
-        Error(ASSAY_E_PLUGIN, "E0412",
-              "plugin `" + frame.program->who + "` threw in `" + line.name + "`: " + e.what());
-    return ASSAY_E_PLUGIN;
-  } catch (...) {
-    worker.ctx.failed = true;
-    worker.ctx.error = Error(ASSAY_E_PLUGIN, "E0412",
-                             "plugin `" + frame.program->who + "` threw in `" + line.name + "`");
-    return ASSAY_E_PLUGIN;
-  }
-  if (status != ASSAY_OK) return status;
-  for (int c = 0; c < n_copied; ++c) {
-    const assay_arg& a = line.args[static_cast<size_t>(copied[c].arg)];
-    if ((a.access & ASSAY_OUT) && !all_finite(views[copied[c].arg])) {
-      worker.ctx.failed = true;
-      worker.ctx.error = Error(
-          ASSAY_E_NUMERIC, "E0901",
-          "`" + line.name + "` of `" + frame.program->who + "` gave a value that is not finite");
-      return ASSAY_E_NUMERIC;
+
+  int32_t commit() {
+    for (int c = 0; c < n_copied_; ++c)
+      if ((arg(copied_[c].arg).access & ASSAY_OUT) && !all_finite(views_[copied_[c].arg]))
+        return not_finite(frame_, line_, worker_);
+    for (int c = 0; c < n_copied_; ++c) {
+      const assay_arg& a = arg(copied_[c].arg);
+      const PlanBuffer& b = buffer(a.buffer);
+      // A line that lives for something else it writes must not touch a factor that is fixed.
+      const bool fixed = b.decl.side >= 0 && frame_.model->frozen[b.decl.side];
+      if ((a.access & ASSAY_OUT) && !fixed) put_back(copied_[c], a.buffer);
     }
+    return ASSAY_OK;
   }
-  for (int c = 0; c < n_copied; ++c) {
-    const assay_arg& a = line.args[static_cast<size_t>(copied[c].arg)];
-    if (!(a.access & ASSAY_OUT)) continue;
-    const PlanBuffer& b = frame.layout->buffers[static_cast<size_t>(a.buffer)];
-    // A line that lives for something else it writes must not touch a factor that is fixed.
-    if (b.decl.side >= 0 && frame.model->frozen[b.decl.side]) continue;
+
+  void put_back(const Copied& copied, int index) {
     int32_t dtype = ASSAY_F64;
     int64_t ld = 0;
-    unsigned char* at = slice_of(call, b, a.buffer, dtype, ld);
-    const assay_view& v = views[copied[c].arg];
-    const int64_t rows = copied[c].by_component ? v.cols : v.rows,
-                  width = copied[c].by_component ? v.rows : v.cols;
-    if (one_run(dtype, ld, v.stride, copied[c].by_component))
-      std::memcpy(at, copied[c].copy, static_cast<size_t>(rows * ld) * sizeof(double));
+    unsigned char* at = slice_of(call_, buffer(index), index, dtype, ld);
+    const assay_view& v = views_[copied.arg];
+    const int64_t rows = copied.by_component ? v.cols : v.rows,
+                  width = copied.by_component ? v.rows : v.cols;
+    if (one_run(dtype, ld, v.stride, copied.by_component))
+      std::memcpy(at, copied.copy, static_cast<size_t>(rows * ld) * sizeof(double));
     else if (dtype == ASSAY_F32)
-      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component,
+      copy_out(copied.copy, v.stride, rows, width, copied.by_component,
                reinterpret_cast<float*>(at), ld);
     else
-      copy_out(copied[c].copy, v.stride, rows, width, copied[c].by_component,
+      copy_out(copied.copy, v.stride, rows, width, copied.by_component,
                reinterpret_cast<double*>(at), ld);
   }
-  return ASSAY_OK;
-}
+
+  const EachCall& call_;
+  const Frame& frame_;
+  const Line& line_;
+  Worker& worker_;
+  const bool one_;
+  assay_view views_[64];
+  Copied copied_[64];
+  int n_copied_ = 0;
+};
+
+}  // namespace
+
+int32_t run_each(const EachCall& call) { return Block(call).run(); }
 
 }  // namespace assay::graph

@@ -3,10 +3,9 @@
 // the finite check, then the slices go back. What a block may not keep is never seen outside it.
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <limits>
-#include <string>
 
+#include "core/graph/call.hpp"
 #include "core/graph/grid.hpp"
 #include "core/plugin/services.hpp"
 
@@ -140,50 +139,21 @@ class Block {
     worker_.ctx.scratch.reset();
     worker_.ctx.tile = &reader;
     worker_.ctx.first = grid_.row(row_run_);
-    assay_block block{};
-    block.struct_size = sizeof block;
+    assay_block block = block_of(frame_, line_, worker_, views_);
+    block.axis = ASSAY_ROWS;
     block.first = grid_.row(row_run_);
     block.count = grid_.row(row_run_ + 1) - block.first;
     block.part0 = static_cast<int32_t>(grid_.col(col_run_));
     block.part1 = static_cast<int32_t>(grid_.col(col_run_ + 1));
-    block.axis = ASSAY_ROWS;
-    block.tag = line_.tag;
-    block.n_args = static_cast<int32_t>(line_.args.size());
-    block.arg = views_;
-    block.ctx = &worker_.ctx;
-    block.step = frame_.step;
-    block.turn = frame_.turn;
-    int32_t status = ASSAY_OK;
-    try {
-      status = line_.fn(frame_.program->self, &block);
-    } catch (const std::exception& e) {
-      status = threw(e.what());
-    } catch (...) {
-      status = threw("");
-    }
+    const int32_t status = call_function(frame_, line_, worker_, block);
     worker_.ctx.tile = nullptr;
     worker_.ctx.first = 0;
     return status;
   }
 
-  int32_t threw(const std::string& what) {
-    return fail(ASSAY_E_PLUGIN, "E0412",
-                "plugin `" + frame_.program->who + "` threw in `" + line_.name + "`" +
-                    (what.empty() ? "" : ": " + what));
-  }
-
-  int32_t fail(int32_t status, const char* code, const std::string& text) {
-    worker_.ctx.failed = true;
-    worker_.ctx.error = Error(status, code, text);
-    return status;
-  }
-
   int32_t commit() {
     for (int s = 0; s < n_slices_; ++s)
-      if (slices_[s].commits && !finite(slices_[s]))
-        return fail(ASSAY_E_NUMERIC, "E0901",
-                    "`" + line_.name + "` of `" + frame_.program->who +
-                        "` gave a value that is not finite");
+      if (slices_[s].commits && !finite(slices_[s])) return not_finite(frame_, line_, worker_);
     for (int s = 0; s < n_slices_; ++s)
       if (slices_[s].commits)
         slices_[s].whole.dtype == ASSAY_F32 ? copy_out<float>(slices_[s])
