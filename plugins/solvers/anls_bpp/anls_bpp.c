@@ -8,8 +8,7 @@
    gets a proximal term, pivoting that does not end a few sweeps of coordinate descent. Cost per
    step: the products of `hals`, k^3/3 a pattern, 2k^2 a row and round. Never raises the objective.
    Kim and Park 2011. */
-#include <assay/plugin.h>
-#include <math.h>
+#include <assay/normals.h>
 
 #include "pivoting.h"
 
@@ -17,7 +16,7 @@ typedef struct {
   const assay_host* host;
   const assay_penalty_calls* penalties;
   int64_t k;
-  int32_t uniform;
+  int32_t majoriser; /* flags of the normals */
 } bpp;
 
 /* {F io, G, R} */
@@ -25,17 +24,12 @@ static int32_t update(void* self, const assay_block* b) {
   const bpp* s = self;
   const assay_view *F = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
   const int64_t k = F->cols, n = F->rows, ld = F->stride, together = G->step == 0 ? n : 1;
-  double* memory = s->host->scratch(b->ctx, (k + 3 * n * ld) * (int64_t)sizeof(double));
   void* work = s->host->scratch(b->ctx, least_squares_bytes(together, k));
-  if (!memory || !work) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  double* diag = memory + 3 * n * ld;
-  assay_view lin = *F, lower = *F, upper = *F;
-  lin.data = memory;
-  lower.data = memory + n * ld;
-  upper.data = memory + 2 * n * ld;
-  const int32_t bad = s->penalties->quad_rows(b->ctx, b->tag, F, diag, &lin, &lower, &upper);
+  if (!work) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
+  assay_row_penalties of;
+  const int32_t bad = assay_penalties_of_rows(s->host, s->penalties, b->ctx, b->tag, F, &of);
   if (bad) return bad;
-  double* r = lin.data; /* r - lin */
+  double* r = of.lin; /* r - lin */
   for (int64_t i = 0; i < n; i++)
     for (int64_t a = 0; a < k; a++)
       r[i * ld + a] = ((const double*)R->data)[i * R->stride + a] - r[i * ld + a];
@@ -44,11 +38,11 @@ static int32_t update(void* self, const assay_block* b) {
                              k,
                              (double*)F->data + i * ld,
                              r + i * ld,
-                             (double*)lower.data + i * ld,
-                             (double*)upper.data + i * ld,
+                             of.lower + i * ld,
+                             of.upper + i * ld,
                              ld,
                              (const double*)G->data + i * G->step,
-                             diag,
+                             of.diag,
                              G->stride};
     least_squares_solve(&p, work);
   }
@@ -56,23 +50,14 @@ static int32_t update(void* self, const assay_block* b) {
 }
 
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
+  const int32_t majoriser = assay_pick_curvature(host, ctx, p);
+  if (majoriser < 0) return majoriser;
   bpp* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
   s->host = host;
   s->penalties = host->service("assay.penalty/1");
   s->k = p->k[0];
-  /* A bound of 1 is what the squared loss has; larger ones would make short steps. */
-  const char* curvature = host->option_text(p->options, "curvature");
-  const int32_t each = (p->loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0,
-                bound = isfinite(p->loss->curvature_bound);
-  s->uniform =
-      p->loss->tag != ASSAY_TAG_SQUARED &&
-      (*curvature == 'b' || (*curvature == 'a' && (p->loss->curvature_bound <= 1 || !each)));
-  if (s->uniform ? !bound : !each) {
-    host->free(s);
-    return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "the loss offers no majoriser of the kind `curvature` names");
-  }
+  s->majoriser = majoriser;
   *self = s;
   return ASSAY_OK;
 }
@@ -81,18 +66,9 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   const bpp* s = self;
   if (purpose != ASSAY_STEP) return ASSAY_OK;
   for (int32_t side = 0; side < 2; side++) { /* ASSAY_ROWS, then ASSAY_COLS */
-    const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
-    const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
-    const assay_normals normals = {sizeof normals,
-                                   s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
-                                   side,
-                                   b->factor(b, 0),
-                                   b->factor(b, 1),
-                                   gram,
-                                   rhs,
-                                   0};
-    b->normals(b, &normals);
-    const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT}, {gram, ASSAY_IN}, {rhs, ASSAY_IN}};
+    const assay_equations e = assay_normals_of(b, side, s->k, (uint32_t)s->majoriser);
+    const assay_arg args[] = {
+        {b->factor(b, side), ASSAY_INOUT}, {e.gram, ASSAY_IN}, {e.rhs, ASSAY_IN}};
     const assay_each each = {sizeof each, 0, side ? "solve_h" : "solve_w", side, 3, update, args,
                              side,        0};
     b->each(b, &each);
@@ -104,12 +80,8 @@ static void destroy(void* self) {
   if (self) ((bpp*)self)->host->free(self);
 }
 
-static const char* const kinds[] = {"auto", "each", "bound", NULL};
-static const assay_option options[] = {
-    {"curvature",
-     "majoriser of a loss: of each entry (a Gram for every row) or its bound (one Gram for all)",
-     ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", kinds},
-    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_option options[] = {ASSAY_OPTION_CURVATURE,
+                                       {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_solver vtable = {
     sizeof vtable,
     0,

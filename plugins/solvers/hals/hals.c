@@ -9,7 +9,7 @@
    the curvature's bound 8ndk; weights, masks, each entry's curvature n d k^2 (nnz k^2 where what is
    not stored is unobserved). Never raises the objective. Cichocki, Zdunek and Amari 2007; Cichocki
    and Phan 2009, Alg. 2; the order of `cd`: Hsieh and Dhillon 2011. */
-#include <assay/plugin.h>
+#include <assay/normals.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -19,14 +19,13 @@ typedef struct {
   const assay_penalty_calls* penalties;
   const assay_rng* rng;
   uint64_t stream;
-  int64_t k, inner; /* rank; sweeps over the components per block */
-  int32_t shuffle, uniform;
+  int64_t k, inner;           /* rank; sweeps over the components per block */
+  int32_t shuffle, majoriser; /* majoriser: flags of the normals */
 } hals;
 
-/* The penalties as a quadratic of each entry (k; blocks of F's layout), and the order of the
- * components. */
+/* The penalties of a block's rows, and the order of the components. */
 typedef struct {
-  double *diag, *lin, *lower, *upper;
+  assay_row_penalties of;
   int64_t* order;
 } terms;
 
@@ -91,16 +90,17 @@ static void sweep_shared(int64_t n,
                          double* t) {
   for (int64_t s = 0; s < k; s++) {
     const int64_t a = p->order[s], at = a * ld;
-    const double own = G[a * ldg + a] + p->diag[a];
+    const double own = G[a * ldg + a] + p->of.diag[a];
     if (!(own >= DBL_MIN)) {
-      for (int64_t i = at; i < at + n; i++) W[i] = idle(W[i], p->lin[i], p->lower[i], p->upper[i]);
+      for (int64_t i = at; i < at + n; i++)
+        W[i] = idle(W[i], p->of.lin[i], p->of.lower[i], p->of.upper[i]);
       continue;
     }
     memcpy(g, G + a * ldg, (size_t)k * sizeof *g);
     g[a] = 0;
-    start(n, R + at, p->lin + at, t);
+    start(n, R + at, p->of.lin + at, t);
     project(n, k, g, W, ld, t);
-    place(n, 1 / own, p->lower + at, p->upper + at, t, W + at);
+    place(n, 1 / own, p->of.lower + at, p->of.upper + at, t, W + at);
   }
 }
 
@@ -122,18 +122,18 @@ static void sweep_row(int64_t i,
                       const terms* p,
                       double* u) {
   for (int64_t a = 0; a < k; a++)
-    u[a] = R[a * ld + i] - p->lin[a * ld + i] - p->diag[a] * W[a * ld + i];
+    u[a] = R[a * ld + i] - p->of.lin[a * ld + i] - p->of.diag[a] * W[a * ld + i];
   for (int64_t a = 0; a < k; a++)
     if (W[a * ld + i] != 0) subtract(k, W[a * ld + i], G + a * ldg, u);
   for (int64_t s = 0; s < sweeps * k; s++) {
     const int64_t a = p->order[s % k], at = a * ld + i;
-    const double own = G[a * ldg + a] + p->diag[a], old = W[at];
-    W[at] = own >= DBL_MIN ? clip(old + u[a] / own, p->lower[at], p->upper[at])
-                           : idle(old, p->lin[at], p->lower[at], p->upper[at]);
+    const double own = G[a * ldg + a] + p->of.diag[a], old = W[at];
+    W[at] = own >= DBL_MIN ? clip(old + u[a] / own, p->of.lower[at], p->of.upper[at])
+                           : idle(old, p->of.lin[at], p->of.lower[at], p->of.upper[at]);
     const double moved = W[at] - old;
     if (moved == 0) continue;
     subtract(k, moved, G + a * ldg, u);
-    u[a] -= moved * p->diag[a];
+    u[a] -= moved * p->of.diag[a];
   }
 }
 
@@ -159,15 +159,11 @@ static int32_t update(void* self, const assay_block* b) {
   const hals* s = self;
   const assay_view *F = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
   const int64_t k = F->rows, n = F->cols, ld = F->stride;
-  double* memory = s->host->scratch(b->ctx, (3 * k + n + 3 * k * ld) * (int64_t)sizeof(double));
-  if (!memory) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  assay_view lin = *F, lower = *F, upper = *F;
-  lin.data = memory;
-  lower.data = memory + k * ld;
-  upper.data = memory + 2 * k * ld;
-  double *u = memory + 3 * k * ld, *t = u + 3 * k;
-  const terms p = {u + k, lin.data, lower.data, upper.data, (int64_t*)(u + 2 * k)};
-  const int32_t bad = s->penalties->quad_rows(b->ctx, b->tag, F, p.diag, &lin, &lower, &upper);
+  double* u = s->host->scratch(b->ctx, (2 * k + n) * (int64_t)sizeof(double));
+  if (!u) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
+  double* t = u + 2 * k;
+  terms p = {{NULL, NULL, NULL, NULL}, (int64_t*)(u + k)};
+  const int32_t bad = assay_penalties_of_rows(s->host, s->penalties, b->ctx, b->tag, F, &p.of);
   if (bad) return bad;
   draw_order(s, b, k, u, p.order);
   if (G->step == 0) {
@@ -182,6 +178,8 @@ static int32_t update(void* self, const assay_block* b) {
 }
 
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
+  const int32_t majoriser = assay_pick_curvature(host, ctx, p);
+  if (majoriser < 0) return majoriser;
   hals* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
   s->host = host;
@@ -189,22 +187,11 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->rng = host->service("assay.rng/1");
   s->stream = p->stream;
   s->k = p->k[0];
+  s->majoriser = majoriser;
   /* hals has `inner`, cd has `shuffle`; what a name does not have is NaN. */
   const double inner = host->option_number(p->options, "inner");
   s->inner = inner >= 1 ? (int64_t)inner : 1;
   s->shuffle = host->option_number(p->options, "shuffle") == 1;
-  /* A bound of 1 is what the squared loss has; larger ones would make short steps. */
-  const char* curvature = host->option_text(p->options, "curvature");
-  const int32_t each = (p->loss->flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0,
-                bound = isfinite(p->loss->curvature_bound);
-  s->uniform =
-      p->loss->tag != ASSAY_TAG_SQUARED &&
-      (*curvature == 'b' || (*curvature == 'a' && (p->loss->curvature_bound <= 1 || !each)));
-  if (s->uniform ? !bound : !each) {
-    host->free(s);
-    return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "the loss offers no majoriser of the kind `curvature` names");
-  }
   *self = s;
   return ASSAY_OK;
 }
@@ -213,20 +200,10 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   const hals* s = self;
   if (purpose != ASSAY_STEP) return ASSAY_OK;
   for (int32_t side = 0; side < 2; side++) { /* ASSAY_ROWS, then ASSAY_COLS */
-    const assay_buf rhs = assay_local(b, side ? "rhs_h" : "rhs_w", side, 0);
-    const assay_buf gram = assay_local(b, side ? "gram_h" : "gram_w", side, s->k * s->k);
-    const assay_normals normals = {sizeof normals,
-                                   s->uniform ? ASSAY_NORMALS_UNIFORM : 0,
-                                   side,
-                                   b->factor(b, 0),
-                                   b->factor(b, 1),
-                                   gram,
-                                   rhs,
-                                   0};
-    b->normals(b, &normals);
+    const assay_equations e = assay_normals_of(b, side, s->k, (uint32_t)s->majoriser);
     const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT | ASSAY_BY_COMPONENT},
-                              {gram, ASSAY_IN},
-                              {rhs, ASSAY_IN | ASSAY_BY_COMPONENT}};
+                              {e.gram, ASSAY_IN},
+                              {e.rhs, ASSAY_IN | ASSAY_BY_COMPONENT}};
     const assay_each each = {sizeof each, 0, side ? "update_h" : "update_w", side, 3, update, args,
                              side,        0};
     b->each(b, &each);
@@ -238,22 +215,14 @@ static void destroy(void* self) {
   if (self) ((hals*)self)->host->free(self);
 }
 
-#define CURVATURE                                                                               \
-  {                                                                                             \
-    "curvature",                                                                                \
-        "majoriser of a loss: of each entry (a Gram for every row) or its bound (one Gram for " \
-        "all)",                                                                                 \
-        ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", kinds                                               \
-  }
-static const char* const kinds[] = {"auto", "each", "bound", NULL};
 static const assay_option hals_options[] = {
     {"inner", "sweeps over the components per step", ASSAY_OPT_INT, 0, 1, 1, 1000, NULL, NULL},
-    CURVATURE,
+    ASSAY_OPTION_CURVATURE,
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_option cd_options[] = {
     {"shuffle", "visit the components in an order drawn anew every step", ASSAY_OPT_BOOL, 0, 0, 0,
      1, NULL, NULL},
-    CURVATURE,
+    ASSAY_OPTION_CURVATURE,
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_solver vtable = {
     sizeof vtable,

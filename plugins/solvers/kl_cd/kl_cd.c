@@ -8,7 +8,7 @@
    visited: the rest of f' is a sum over the rows of H. Cost per step: about 8 nnz k flops and
    2 nnz k divisions a sweep. Never raises the objective. Hsieh and Dhillon 2011, sec. 3.2; the
    halving is ours. */
-#include <assay/plugin.h>
+#include <assay/normals.h>
 #include <math.h>
 
 typedef struct {
@@ -184,18 +184,14 @@ static int32_t update(void* self, const assay_block* b) {
   const kl_cd* s = self;
   const assay_view *F = &b->arg[0], *H = &b->arg[1], *sums = &b->arg[2], *own = &b->arg[3];
   const int64_t k = F->cols, n = F->rows, stride = F->stride, d = (H->rows + 7) / 8 * 8;
-  const int64_t real = sizeof(double);
-  double* memory = s->host->scratch(b->ctx, (2 * k + 3 * n * stride + 5 * d + k * d) * real);
+  double* memory = s->host->scratch(b->ctx, (k + 5 * d + k * d) * (int64_t)sizeof(double));
   if (!memory) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  double *vectors = memory, *h = memory + 5 * d, *diag = h + k * d, *bounds = diag + 2 * k;
+  double *vectors = memory, *h = memory + 5 * d, *linear = h + k * d;
   problem p = {
-      0,        k, h, d, vectors, vectors + d, vectors + 2 * d, vectors + 3 * d, vectors + 4 * d,
-      diag + k, 0};
-  assay_view lin = *F, lower = *F, upper = *F;
-  lin.data = bounds;
-  lower.data = bounds + n * stride;
-  upper.data = bounds + 2 * n * stride;
-  int32_t bad = s->penalties->quad_rows(b->ctx, b->tag, F, diag, &lin, &lower, &upper);
+      0,      k, h, d, vectors, vectors + d, vectors + 2 * d, vectors + 3 * d, vectors + 4 * d,
+      linear, 0};
+  assay_row_penalties of;
+  int32_t bad = assay_penalties_of_rows(s->host, s->penalties, b->ctx, b->tag, F, &of);
   if (bad) return bad;
   int gathered = 0; /* all rows of H, which full lines share */
   for (int64_t i = 0; i < n; i++) {
@@ -207,12 +203,11 @@ static int32_t update(void* self, const assay_block* b) {
     gathered = !line.idx;
     const int64_t at = i * stride;
     double* w = (double*)F->data + at;
-    set_out(&p, &line, w, (double*)lin.data + at, sums->data,
-            ((const double*)own->data)[i * own->stride], &b->arg[4]);
+    set_out(&p, &line, w, of.lin + at, sums->data, ((const double*)own->data)[i * own->stride],
+            &b->arg[4]);
     for (int64_t turn = 0; turn < s->inner * k; turn++) {
       const int64_t a = turn % k;
-      w[a] = component(&p, a, w[a], diag[a], ((double*)lower.data)[at + a],
-                       ((double*)upper.data)[at + a]);
+      w[a] = component(&p, a, w[a], of.diag[a], of.lower[at + a], of.upper[at + a]);
     }
   }
   return ASSAY_OK;
