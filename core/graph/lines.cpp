@@ -27,9 +27,11 @@ double stored_value(const data::Lines& l, int64_t p) {
 
 }  // namespace
 
-int64_t LineReader::most_columns(const data::Data& x) {
-  return std::clamp<int64_t>(kPanelBytes / std::max<int64_t>(1, 8 * x.rows) / 8 * 8, 8, 64);
+int64_t LineReader::most_lines(int64_t length) {
+  return std::clamp<int64_t>(kPanelBytes / std::max<int64_t>(1, 8 * length) / 8 * 8, 8, 64);
 }
+
+int64_t LineReader::most_columns(const data::Data& x) { return most_lines(x.rows); }
 
 LineReader::LineReader(const data::Data& x,
                        const data::Lines* csc,

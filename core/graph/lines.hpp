@@ -20,6 +20,8 @@ class LineReader final : public plugin::TileSource {
   int32_t line(int64_t i, assay_line* out) override;
   int32_t entries(assay_entries* out) override;
 
+  // Lines of a block that are kept whole, each of `length` entries.
+  static int64_t most_lines(int64_t length);
   // Columns of a block of columns of dense X that fit in the reader's memory budget.
   static int64_t most_columns(const data::Data& x);
 

@@ -95,7 +95,9 @@ void Lowering::lower_each(const Line& line) {
   op.axis = line.axis;
   op.line = line;
   op.reads_x = (line.flags & ASSAY_EACH_X) != 0;
-  if (op.reads_x && model_.x->sparse && op.axis == ASSAY_COLS) layout_.needs_csc = true;
+  op.densify = op.reads_x && model_.x->sparse && densified_products();
+  if (op.reads_x && model_.x->sparse && !op.densify && op.axis == ASSAY_COLS)
+    layout_.needs_csc = true;
   for (const assay_arg& a : line.args)
     if (buffer(a.buffer).shared >= 0) op.inputs.emplace_back(buffer(a.buffer).shared, 0.0);
   emit(std::move(op));

@@ -31,7 +31,8 @@ constexpr int64_t kMatrixBytes = 1024 * 1024;  // Gram matrices of a tile's line
 int64_t tile_length(const Layout& layout,
                     const Stage& stage,
                     const data::Data& x,
-                    int64_t element_bytes) {
+                    int64_t element_bytes,
+                    bool zeros_closed) {
   int64_t tile = kMostTile;
   if (stage.reads_x) {
     if (x.sparse) {
@@ -49,6 +50,9 @@ int64_t tile_length(const Layout& layout,
     const bool lines = op.reads_x && (op.kind == OpKind::kNormals || op.kind == OpKind::kEach);
     if (lines && stage.axis == ASSAY_COLS && (!x.sparse || op.densify))
       tile = std::min(tile, LineReader::most_columns(x));
+    // A function that walks lines of sparse X may have to keep something for each of its zeros.
+    if (op.kind == OpKind::kEach && op.reads_x && x.sparse && x.unstored_zero && !zeros_closed)
+      tile = std::min(tile, LineReader::most_lines(stage.axis == ASSAY_ROWS ? x.cols : x.rows));
     if (op.kind == OpKind::kNormals)
       tile = std::min(tile, kMatrixBytes / (8 * layout.buffers[static_cast<size_t>(op.out1)].ld));
   }
@@ -84,6 +88,7 @@ void size_stages(Layout& layout,
                  const PlanOptions& options,
                  int64_t element_bytes) {
   const data::Data& x = *model.x;
+  const bool zeros_closed = model.loss && model.loss->facts().zero_term != ASSAY_ZERO_NONE;
   for (Stage& stage : layout.stages) {
     if (stage.blocks > 0) {
       size_round(stage, x);
@@ -92,7 +97,7 @@ void size_stages(Layout& layout,
     if (stage.axis != ASSAY_ONE) {
       stage.length = stage.axis == ASSAY_ROWS ? x.rows : x.cols;
       if (stage.batch > 0 && stage.axis == ASSAY_ROWS) stage.length = std::min(stage.batch, x.rows);
-      stage.tile = tile_length(layout, stage, x, element_bytes);
+      stage.tile = tile_length(layout, stage, x, element_bytes, zeros_closed);
       if (options.force.tile_rows > 0) stage.tile = options.force.tile_rows;
       stage.tiles = (stage.length + stage.tile - 1) / stage.tile;
     }

@@ -48,6 +48,22 @@ TEST_CASE("law: sparse means what dense means") {
   });
 }
 
+TEST_CASE("law: sparse X that a transform shifts means what dense X shifted means") {
+  for_every_solver([](const Posed& posed) {
+    if (!posed.takes(ASSAY_TAKES_SPARSE) || !posed.holds(0.7)) return;
+    const Problem p = small_problem(posed, 30, posed.symmetric ? 30 : 17);
+    const auto shifted = [&](const DataPtr& x) {
+      data::Data out = *x;
+      AlignedArray<double> by(p.d);
+      for (int64_t j = 0; j < p.d; ++j) by[j] = 0.5;
+      out.shift = std::make_shared<const AlignedArray<double>>(std::move(by));
+      out.same_view = true;
+      return std::make_shared<const data::Data>(std::move(out));
+    };
+    agree(posed, shifted(dense(p)), shifted(sparse(p)), start_by_hand());
+  });
+}
+
 TEST_CASE("law: hidden by a mask is hidden by a weight of 0, dense and sparse") {
   for_every_solver([](const Posed& posed) {
     if (!posed.takes(ASSAY_TAKES_MASK)) return;

@@ -181,7 +181,14 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   for (int32_t side = 0; side < 2; side++)
     s->frozen[side] = (p->factor_flags[side] & ASSAY_FACTOR_FROZEN) != 0;
   s->convex = (loss->flags & ASSAY_LOSS_CONVEX) != 0;
-  s->majorised = entrywise || isfinite(loss->curvature_bound);
+  s->absolute = loss->tag == ASSAY_TAG_L1 && loss->tag_parameter == 0;
+  s->zero_term = loss->zero_term;
+  s->zero_a = loss->zero_a;
+  s->unit = p->observed > 0 ? sqrt(p->x_sumsq / p->observed) : 0;
+  s->closed = loss->zero_term != ASSAY_ZERO_NONE;
+  s->sharpen = host->option_number(p->options, "sharpen");
+  s->majorised = (entrywise || isfinite(loss->curvature_bound)) &&
+                 strcmp(host->option_text(p->options, "auxiliaries"), "auto") == 0;
   s->uniform = loss->tag != ASSAY_TAG_SQUARED && (loss->curvature_bound <= 1 || !entrywise);
   s->m_lo = loss->flags & ASSAY_LOSS_M_LO_OPEN ? loss->m_lo + 0x1p-500 : loss->m_lo;
   s->m_hi = loss->flags & ASSAY_LOSS_M_HI_OPEN ? loss->m_hi * (1 - DBL_EPSILON) : loss->m_hi;
@@ -212,6 +219,17 @@ static void add_majorised(const admm* s,
   b->each(b, &each);
 }
 
+/* {O, weights} -> O times the weights, row by row. */
+static int32_t weigh(void* self, const assay_block* b) {
+  (void)self;
+  const assay_view *O = &b->arg[0], *w = &b->arg[1], *out = &b->arg[2];
+  for (int64_t i = 0; i < O->rows; i++)
+    for (int64_t a = 0; a < O->cols; a++)
+      ((double*)out->data)[i * out->stride + a] =
+          ((const double*)w->data)[i * w->stride] * ((const double*)O->data)[i * O->stride + a];
+  return ASSAY_OK;
+}
+
 static void add_entries(const admm* s,
                         assay_builder* b,
                         int32_t side,
@@ -219,13 +237,18 @@ static void add_entries(const admm* s,
                         assay_buf duals) {
   const assay_buf other = b->factor(b, !side);
   const assay_buf gram = assay_sum(b, side ? "gram_w" : "gram_h", s->k, 0);
-  b->gram(b, gram, other, other);
+  const assay_buf sums = assay_sum(b, side ? "sums_w" : "sums_h", 1, 0);
   const assay_buf weights[] = {b->given(b, ASSAY_ROW_WEIGHTS), b->given(b, ASSAY_COL_WEIGHTS)};
-  const assay_arg args[] = {{F, ASSAY_INOUT},          {duals, ASSAY_INOUT},
-                            {other, ASSAY_IN},         {gram, ASSAY_IN},
-                            {weights[side], ASSAY_IN}, {weights[!side], ASSAY_IN}};
+  const assay_buf weighed = assay_local(b, side ? "weighed_w" : "weighed_h", !side, 0);
+  ASSAY_EACH(b, side ? "weigh_w" : "weigh_h", !side, weigh, {other, ASSAY_IN},
+             {weights[!side], ASSAY_IN}, {weighed, ASSAY_OUT});
+  b->gram(b, gram, other, weighed);
+  b->gram(b, sums, weights[!side], other);
+  const assay_arg args[] = {
+      {F, ASSAY_INOUT}, {duals, ASSAY_INOUT},      {other, ASSAY_IN},         {sums, ASSAY_IN},
+      {gram, ASSAY_IN}, {weights[side], ASSAY_IN}, {weights[!side], ASSAY_IN}};
   const assay_each each = {
-      sizeof each, ASSAY_EACH_X, side ? "admm_h" : "admm_w", side, 6, admm_entries, args, side, 0};
+      sizeof each, ASSAY_EACH_X, side ? "admm_h" : "admm_w", side, 7, admm_entries, args, side, 0};
   b->each(b, &each);
 }
 
@@ -249,8 +272,14 @@ static void destroy(void* self) {
   if (self) ((admm*)self)->host->free(self);
 }
 
+static const char* const auxiliaries[] = {"auto", "always", NULL};
 static const assay_option options[] = {
     {"turns", "turns of the multipliers per step", ASSAY_OPT_INT, 0, 5, 1, 1000, NULL, NULL},
+    {"auxiliaries", "`auto` for losses without a majoriser; `always`: the loss itself by its prox",
+     ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", auxiliaries},
+    {"sharpen",
+     "loss l1 with smoothing 0: what a step leaves of the width within which the error is rounded",
+     ASSAY_OPT_FLOAT, ASSAY_OPT_HI_OPEN, 0.95, 0, 1, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_solver vtable = {
     sizeof vtable,
@@ -272,9 +301,14 @@ static const assay_plugin plugin = {
     "Huang, Sidiropoulos and Liavas 2016",
     "V <- (R + rho (F + U)) (G + rho I)^-1,  F <- prox(V - U, 1 / rho),  U <- U + F - V,\n"
     "G = O'V O, R = the right sides of the other factor O; for F = W, then F = H\n"
-    "cost: the products of `hals`, k^3 a Gram and 2k^2 a row and turn\n"
+    "a loss without a majoriser: every observed entry has z and y, z <- argmin l(x, z) + rho/2\n"
+    "  (z - m + y)^2, R = O'(z + y); entries x = 0 need none where the loss there is a m or a m^2\n"
+    "cost: the products of `hals`, k^3 a Gram and 2k^2 a row and turn; without a majoriser 8ndk a\n"
+    "  turn, n d k^2 where lines have gaps or weights and 24 bytes an entry of a block of lines;\n"
+    "  nnz in place of n d where zeros need no z (kl), where they do sparse X costs as dense X\n"
     "guarantee: with convex penalties the objective never rises: a block of rows whose objective\n"
-    "  would takes a proximal gradient step instead",
+    "  would takes a proximal gradient step instead. l1 with smoothing 0 is exact: its prox is\n"
+    "  |r| shrunk; the width it is rounded within at first falls by `sharpen` a step",
     options,
     &vtable,
     NULL};

@@ -13,12 +13,15 @@ typedef struct {
   const assay_loss_calls* loss;
   int64_t k, turns;
   int32_t kl, majorised, uniform, convex; /* the loss: has a majoriser, by its bound; is convex */
-  int32_t frozen[2];                      /* sides that are known */
-  double m_lo, m_hi;                      /* where the model may be */
+  int32_t absolute, closed;               /* |r| itself; zeros of X in closed form */
+  int32_t zero_term;
+  double zero_a, unit, sharpen; /* unit: size of X */
+  int32_t frozen[2];            /* sides that are known */
+  double m_lo, m_hi;            /* where the model may be */
 } admm;
 
-/* The step of a loss without a majoriser. {F io, duals io, other factor O, O'O, weights of the own
-   side, of the other} */
+/* The step of a loss without a majoriser. {F io, duals io, other factor O, V'O and O'V O for the
+   weights V of the other side, weights of the own side, of the other} */
 int32_t admm_entries(void* self, const assay_block* b);
 
 /* factor (k x k) = Cholesky factor of G + weight I; inverse (k x k) = its inverse. */
