@@ -16,7 +16,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "methods"
 FOLDERS = {"solver": "solvers", "loss": "losses"}
-HEADINGS = {"cost:": "Cost", "guarantee:": "Guarantees"}
+HEADINGS = {"cost:": "Cost", "guarantee:": "Guarantees", "residual:": "Residual"}
 NOTICE = "<!-- made by scripts/methods.py from the card of the plugin; edit the plugin, not this page -->\n\n"
 
 

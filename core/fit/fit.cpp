@@ -91,7 +91,24 @@ class Loop {
     auto measurer = Measurer::create(model_, task_.heldout, task_.metrics, options_);
     if (!measurer) return std::move(measurer.error());
     measurer_ = std::move(*measurer);
+    ASSAY_TRY(own_residual());
     last_save_ = Clock::now();
+    return {};
+  }
+
+  // Some solvers' results are stationary for other sets than the factors': see the solver's flags.
+  // Such a solver may state the residual itself, for the purpose MEASURE.
+  bool host_residual() const {
+    const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
+    return (solver->flags & ASSAY_SOLVER_NO_RESIDUAL) == 0;
+  }
+  Expected<void> own_residual() {
+    if (host_residual()) return {};
+    graph::PlanOptions options = options_;
+    options.compute = ASSAY_F64;
+    auto plan = solver_->plan(ASSAY_MEASURE, model_, options);
+    if (!plan) return std::move(plan.error());
+    residual_ = std::move(*plan);
     return {};
   }
 
@@ -143,7 +160,9 @@ class Loop {
       auto e = certificate_->evaluate(p_.gradient);
       if (!e) return not_finite(std::move(e.error()));
       row.loss = e->loss;
-      row.kkt = residual(*e);
+      auto kkt = residual(*e);
+      if (!kkt) return not_finite(std::move(kkt.error()));
+      row.kkt = *kkt;
     } else if (p_.exact || p_.iteration == 0) {
       auto loss = certificate_->loss();
       if (!loss) return not_finite(std::move(loss.error()));
@@ -152,10 +171,13 @@ class Loop {
     return measure_factors(row);
   }
 
-  // Some solvers' results are stationary for other sets than the factors': see the solver's flags.
-  double residual(const Evaluation& e) const {
-    const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
-    return solver->flags & ASSAY_SOLVER_NO_RESIDUAL ? kNotMeasured : e.kkt;
+  Expected<double> residual(const Evaluation& e) {
+    if (host_residual()) return e.kkt;
+    if (!residual_) return kNotMeasured;
+    auto step = residual_->run(false);
+    if (!step) return std::move(step.error());
+    const auto found = step->reports.find("kkt");
+    return found == step->reports.end() ? kNotMeasured : found->second;
   }
 
   Expected<void> measure_factors(TraceRow& row) {
@@ -247,7 +269,9 @@ class Loop {
     row.iteration = p_.iteration;
     row.seconds = p_.seconds;
     row.loss = e->loss;
-    row.kkt = e->kkt = residual(*e);
+    auto kkt = residual(*e);
+    if (!kkt) ASSAY_TRY(not_finite(std::move(kkt.error())));
+    row.kkt = e->kkt = kkt ? *kkt : kNotMeasured;
     ASSAY_TRY(measure_factors(row));
     row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
@@ -264,7 +288,7 @@ class Loop {
   std::optional<Error> numeric_;
   std::unique_ptr<Certificate> certificate_;
   std::unique_ptr<Method> solver_;
-  std::unique_ptr<graph::Plan> step_;
+  std::unique_ptr<graph::Plan> step_, residual_;  // residual_: the solver's own, or none
   std::unique_ptr<Measurer> measurer_;
   Clock::time_point last_save_;
 };

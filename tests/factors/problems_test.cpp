@@ -147,10 +147,74 @@ TEST_CASE("convex: H is A'X with A >= 0, and A is part of the result") {
         CHECK(A(i, a) >= 0);
       }
     CHECK(distance(factor(f, 1), t(matrix(c.problem)) * A) < 1e-13);
-    CHECK(std::isnan(r.trace.rows.back().kkt));  // none is taken
+    CHECK(std::isfinite(r.trace.rows.back().kkt));
     const auto saved = experiment::save(c.trial, "", *f.model, f.data, r, *f.runtime.registry);
     REQUIRE(saved.find("A") != nullptr);
     CHECK(saved.find("A")->rows == c.problem.n);
+  }
+}
+
+TEST_CASE(
+    "convex, onmf, symmetric: the residual is that of what they minimise, and stops the fit") {
+  const auto norm = [](const Mat& a) { return std::sqrt(2 * half_squares(a)); };
+  const auto relative = [&norm](const Mat& F, const Mat& n, const Mat& d) {
+    Mat g = d - n;
+    for (size_t i = 0; i < g.v.size(); ++i)
+      if (F.v[i] <= 1e-14) g.v[i] = std::min(g.v[i], 0.0);
+    return norm(g) / (norm(n) + norm(d));
+  };
+  for (const char* name : {"convex", "symmetric", "onmf"}) {
+    CAPTURE(name);
+    const bool is_convex = std::string(name) == "convex", even = std::string(name) == "symmetric";
+    Case c{name, trial_of(name, {3}, is_convex ? "nf" : "nn"),
+           even ? symmetric_problem(30, 3) : random_problem(30, 17, 3)};
+    std::vector<Form> forms = unequal_forms(c.problem);
+    forms.push_back(
+        {"all alike", dense(c.problem), map(matrix(c.problem), [](double) { return 1.0; })});
+    for (const Form& form : forms) {
+      CAPTURE(form.name);
+      Fixture f(form.x, c.trial);
+      const double kkt = f.run().certificate.kkt;
+      const Mat X = matrix(c.problem), W = factor(f, 0), H = factor(f, 1), &w = form.weights;
+      const auto weighed = [&w](const Mat& m) {
+        return zip(w, m, [](double v, double x) { return v * x; });
+      };
+      const Mat wx = weighed(X), wm = weighed(W * t(H));
+      if (is_convex) {
+        const Mat Y = zip(X, w, [](double x, double v) { return v > 0 ? x : 0; });
+        const graph::Buffer& b = f.model->state.at(f.model->results.at("A"));
+        Mat A(b.rows, b.width);
+        for (int64_t i = 0; i < b.rows; ++i)
+          for (int64_t a = 0; a < b.width; ++a) A(i, a) = b.get(i, a);
+        CHECK(kkt == doctest::Approx(std::max(relative(W, wx * H, wm * H),
+                                              relative(A, Y * (t(wx) * W), Y * (t(wm) * W))))
+                         .epsilon(1e-7));
+      } else if (even) {
+        CHECK(kkt ==
+              doctest::Approx(relative(W, wx * W + t(wx) * W, wm * W + t(wm) * W)).epsilon(1e-7));
+      } else {
+        const Mat P = wx * H, Q = w * map(H, [](double h) { return h * h; });
+        Mat V(W.rows, W.cols);
+        for (int64_t i = 0; i < V.rows; ++i) {
+          int64_t best = 0;
+          for (int64_t a = 1; a < V.cols; ++a)
+            if (P(i, a) * P(i, a) / Q(i, a) > P(i, best) * P(i, best) / Q(i, best)) best = a;
+          V(i, best) = P(i, best) / Q(i, best);
+        }
+        const Mat G = t(V) * V;
+        for (int64_t i = 0; i < V.rows; ++i)
+          for (int64_t a = 0; a < V.cols; ++a) V(i, a) /= std::sqrt(G(a, a));
+        CHECK(kkt == doctest::Approx(norm(V - W) / std::sqrt(3.0)).epsilon(1e-6).scale(1e-9));
+      }
+      spec::Trial longer = c.trial;
+      longer.stop.max_iter = 20000;
+      longer.stop.kkt_tol = 1e-3;
+      longer.measure.every = 50;
+      Fixture g(form.x, longer);
+      const fit::Result r = g.run();
+      CHECK(r.stop == fit::Stop::kConverged);
+      CHECK(r.certificate.kkt <= 1e-3);
+    }
   }
 }
 

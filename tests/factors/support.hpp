@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/data/observe.hpp"
 #include "tests/fit/support.hpp"
 
 namespace assay::test {
@@ -142,6 +143,64 @@ inline std::vector<Case> cases(int64_t n = 60, int64_t d = 23) {
   all.push_back({"symmetric", trial_of("symmetric", {4}), symmetric_problem(n, 4)});
   all.push_back({"symmetric, W S W'", trial_of("symmetric", {4, 4}), symmetric_problem(n, 4)});
   all.push_back({"onmf", trial_of("onmf", {4}), plain});
+  return all;
+}
+
+using DataPtr = std::shared_ptr<const data::Data>;
+
+// A scatter of hidden entries that is not symmetric, and weights that differ from entry to entry.
+inline bool hidden_at(int64_t i, int64_t j) { return (3 * i + 5 * j) % 7 == 1; }
+inline double weight_at(int64_t i, int64_t j) {
+  return hidden_at(i, j) ? 0 : 0.25 * static_cast<double>(1 + (2 * i + 3 * j) % 5);
+}
+inline double row_weight_at(int64_t i) { return 0.5 + static_cast<double>(i % 3); }
+inline double col_weight_at(int64_t j) { return 0.25 + 0.5 * static_cast<double>(j % 2); }
+
+// Data whose entries count differently, and how much each of them counts.
+struct Form {
+  std::string name;
+  DataPtr x;
+  Mat weights;
+};
+inline std::vector<Form> unequal_forms(const Problem& p, int32_t dtype = ASSAY_F64) {
+  const auto take = [](Expected<data::Data> made, const std::string& name) {
+    REQUIRE_MESSAGE(made.ok(), made.error().message);
+    made->id = name;
+    return std::make_shared<const data::Data>(std::move(*made));
+  };
+  const auto hide = [&](const data::Data& x) {
+    return data::hide(x, [&](int64_t i, uint64_t* words) {
+      for (int64_t j = 0; j < p.d; ++j)
+        if (hidden_at(i, j)) words[j / 64] |= uint64_t{1} << (j % 64);
+    });
+  };
+  Mat seen(p.n, p.d), entries(p.n, p.d), lines(p.n, p.d);
+  data::Matrix rows{p.n, 1, {}}, cols{1, p.d, {}};
+  for (int64_t i = 0; i < p.n; ++i) rows.values.push_back(row_weight_at(i));
+  for (int64_t j = 0; j < p.d; ++j) cols.values.push_back(col_weight_at(j));
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < p.d; ++j) {
+      seen(i, j) = hidden_at(i, j) ? 0 : 1;
+      entries(i, j) = weight_at(i, j);
+      lines(i, j) = seen(i, j) * row_weight_at(i) * col_weight_at(j);
+    }
+  std::vector<Form> all;
+  all.push_back({"masked", take(hide(*dense(p, dtype)), "masked"), seen});
+  all.push_back({"weighted",
+                 take(data::weigh_entries(*dense(p, dtype), {p.n, p.d, entries.v}), "weighted"),
+                 entries});
+  auto weighed = data::weigh_rows(*take(hide(*sparse(p)), "hidden"), rows);
+  REQUIRE(weighed.ok());
+  all.push_back({"sparse, lines weighted", take(data::weigh_cols(*weighed, cols), "lines"), lines});
+  Problem few = p;
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < p.d; ++j)
+      if (hidden_at(i, j)) few.x[static_cast<size_t>(i * p.d + j)] = 0;
+  auto unobserved = std::make_shared<data::Data>(*sparse(few));
+  unobserved->unstored_zero = false;
+  Mat stored(p.n, p.d);
+  for (size_t i = 0; i < few.x.size(); ++i) stored.v[i] = few.x[i] != 0 ? 1 : 0;
+  all.push_back({"unobserved", unobserved, stored});
   return all;
 }
 

@@ -6,6 +6,7 @@
    that X in other units takes the same steps. Lee and Seung 2001, eq. 4-5; Fevotte and Idier 2011.
  */
 #include <assay/plugin.h>
+#include <assay/steps.h>
 #include <float.h>
 #include <math.h>
 
@@ -54,28 +55,6 @@ static int32_t update(const mu* s, const assay_block* b, int32_t side) {
 static int32_t update_w(void* self, const assay_block* b) { return update(self, b, 0); }
 static int32_t update_h(void* self, const assay_block* b) { return update(self, b, 1); }
 
-/* A penalty whose halves grow like f^power bends the majoriser more than the loss does: with
-   derivative D r^p - N r^-q of the loss, e = 1 / (p + q), the ratio overshoots unless e = 1 /
-   (power + q). */
-static double exponent_with(const assay_loss_facts* loss, double power) {
-  if (power <= 0) return loss->mu_exponent;
-  double bend = 0; /* p, at least: that of the parabola or of the power den is */
-  switch (loss->tag) {
-    case ASSAY_TAG_SQUARED:
-    case ASSAY_TAG_L1:
-    case ASSAY_TAG_HUBER:
-    case ASSAY_TAG_LOGISTIC:
-      bend = 1;
-      break;
-    case ASSAY_TAG_BETA:
-      bend = loss->tag_parameter > 1 ? loss->tag_parameter - 1 : 0;
-      break;
-    default:
-      break;
-  }
-  return 1 / (1 / loss->mu_exponent + (power > bend ? power - bend : 0));
-}
-
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
   mu* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
@@ -83,7 +62,7 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->math = host->service("assay.math/1");
   s->penalties = host->service("assay.penalty/1");
   for (int32_t side = 0; side < 2; side++) {
-    s->exponent[side] = exponent_with(p->loss, p->mu_power[side]);
+    s->exponent[side] = assay_mu_exponent(p->loss, p->mu_power[side]);
     s->clip[side] = (p->factor_flags[side] & ASSAY_FACTOR_SET) != 0;
   }
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;

@@ -11,6 +11,7 @@
    of the problem without the constraint. Ding, Li, Peng and Park 2006, eq. 8-10.
  */
 #include <assay/plugin.h>
+#include <assay/steps.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -69,14 +70,6 @@ static int32_t update_s(void* self, const assay_block* b) {
   return ASSAY_OK;
 }
 
-/* With derivative D r^p - N r^-q of the loss's majoriser, e = 1 / (p + q); halves of penalties that
-   grow like f^power bend it more. */
-static double exponent_with(const assay_loss_facts* loss, double power) {
-  if (power <= 0) return loss->mu_exponent;
-  const double bend = loss->tag == ASSAY_TAG_SQUARED ? 1 : 0; /* p, at least */
-  return 1 / (1 / loss->mu_exponent + (power > bend ? power - bend : 0));
-}
-
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
   const char* kept = host->option_text(p->options, "orthogonal");
   const int both = strcmp(kept, "both") == 0;
@@ -110,7 +103,7 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->orthogonal[1] = h;
   for (int32_t side = 0; side < 3; side++)
     s->exponent[side] =
-        side < 2 && s->orthogonal[side] ? 0.5 : exponent_with(p->loss, p->mu_power[side]);
+        side < 2 && s->orthogonal[side] ? 0.5 : assay_mu_exponent(p->loss, p->mu_power[side]);
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
   double entry = mean / ((double)p->k[0] * (double)p->k[1]);
   s->math->pow(1, &entry, 1.0 / 3.0, &entry);

@@ -108,12 +108,24 @@ class Builder {
              uint32_t flags = 0) const {
     terms({what, axis, factor(ASSAY_LEFT), factor(1), out0, out1, value, flags});
   }
-  // Member: void (T::*)(const Block&) const, T the plugin's class.
+  // Normal equations of every row of the factor on axis at M = W H': gram k x k a row, right side.
+  void normals(int32_t axis, assay_buf gram, assay_buf rhs) const {
+    assay_normals t{};
+    t.struct_size = sizeof t;
+    t.axis = axis;
+    t.left = factor(0);
+    t.right = factor(1);
+    t.gram = gram;
+    t.rhs = rhs;
+    b_->normals(b_, &t);
+  }
+  // Member: void (T::*)(const Block&) const, T the plugin's class; flags: ASSAY_EACH_X.
   template <auto Member>
-  void each(const char *name, int32_t axis, std::initializer_list<assay_arg> args,
-            int32_t tag = 0) const {
+  void each(const char *name, int32_t axis, std::initializer_list<assay_arg> args, int32_t tag = 0,
+            uint32_t flags = 0) const {
     assay_each e{};
     e.struct_size = sizeof e;
+    e.flags = flags;
     e.name = name;
     e.axis = axis;
     e.n_args = static_cast<int32_t>(args.size());
