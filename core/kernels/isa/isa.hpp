@@ -65,9 +65,9 @@ void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo
 
 // model.cpp: M = left right' over a block whose cols are whole vectors, in the form the built-in
 // losses want.
-//   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it: kRatio: x / M.
-//   kOneLessRatio: 1 - x / M.  kDifference: M - x.  kScaled: (M - x) / M^2.
-//   kInverse: x / M^2, and 1 / M into out1.
+//   kModel: out = M kept in [lo, hi].  All fetch x; the others also read it.
+//   kDifference: M - x.  With M kept in [lo, inf): kRatio: x / M.  kOneLessRatio: 1 - x / M.
+//   kScaled: (M - x) / M^2.  kInverse: x / M^2, and 1 / M into out1.
 enum ModelForm { kModel, kRatio, kOneLessRatio, kDifference, kScaled, kInverse };
 template <class T>
 struct ModelBlock {

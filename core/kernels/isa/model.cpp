@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model block: M = left right' as broadcast entries of left times vectors along the columns of
-// the image of right, R rows by 2 vectors of accumulators; a built-in loss is evaluated while they
-// are in registers. The R rows of left are interleaved first: one address for all, where R of them
-// would not fit the registers.
+// the image of right, R rows by 2 vectors of accumulators; a built-in loss is evaluated as they
+// leave the registers, its divisions during the next products. The R rows of left are interleaved
+// first: one address for all, where R of them would not fit the registers.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -16,53 +16,96 @@ ASSAY_INLINE void advance(T*& p, int64_t n) {
   asm("" : "+r"(p));
 }
 
-// b is a copy of the caller's: a store could change the original, which would then be read again
-// and again.
-template <class T, ModelForm kForm, int R, int C>
+// sum[r][c] += entry p of each left row times the C vectors at line p of the image.
+template <class T, int R, int C>
+ASSAY_INLINE void add_product(const T* left, const T* right, Vec<T> (&sum)[R][C]) {
+  Vec<T> line[C];
+  ASSAY_UNROLL
+  for (int c = 0; c < C; ++c) line[c] = load(right + c * kLanes<T>);
+  ASSAY_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const Vec<T> entry = splat(left[r]);
+    ASSAY_UNROLL
+    for (int c = 0; c < C; ++c) sum[r][c] += entry * line[c];
+  }
+}
+
+// The forms that divide: m, in [lo, inf), lies in out.
+constexpr bool divides(ModelForm form) {
+  return form == kRatio || form == kOneLessRatio || form == kScaled || form == kInverse;
+}
+template <class T, ModelForm kForm>
+ASSAY_INLINE void finish(const T* x, T* out, T* out1) {
+  const Vec<T> m = load(static_cast<const T*>(out));
+  if constexpr (kForm == kRatio) store(out, load(x) / m);
+  if constexpr (kForm == kOneLessRatio) store(out, splat(T(1)) - load(x) / m);
+  if constexpr (kForm == kScaled || kForm == kInverse) {
+    const Vec<T> inverse = splat(T(1)) / m;
+    if constexpr (kForm == kInverse) store(out1, inverse);
+    store(out, (kForm == kInverse ? load(x) : m - load(x)) * inverse * inverse);
+  }
+}
+
+// Columns j .. j + C L - 1. What would wait in a row at the end is spread between the products,
+// where it costs little: the fetches of x, and with kFinish the divisions of the C vectors before
+// these. b is a copy of the caller's: a store could change the original, which would then be read
+// again and again.
+template <class T, ModelForm kForm, int R, int C, bool kFinish>
 ASSAY_INLINE void model_lines(const ModelBlock<T> b, int64_t j) {
   constexpr int L = kLanes<T>;
-  const T* fetch = b.x + b.ahead + j;
-  ASSAY_UNROLL
-  for (int r = 0; r < R; ++r, advance(fetch, b.ldx)) {
-    ASSAY_UNROLL
-    for (int c = 0; c < C * L * static_cast<int>(sizeof(T)); c += 64) {
-      __builtin_prefetch(reinterpret_cast<const char*>(fetch) + c);
-    }
-  }
   Vec<T> sum[R][C] = {};
   const T* left = b.lines;
   const T* right = b.right_t + j;
-  for (int64_t p = 0; p < b.k; ++p, left += R, right += b.ldrt) {
-    Vec<T> line[C];
+  const T* fetch = b.x + b.ahead + j;
+  const int64_t before = kFinish ? j - C * L : j;
+  const T* x0 = b.x + before;
+  T* m = b.out + before;
+  T* m1 = kForm == kInverse ? b.out1 + before : nullptr;
+  int64_t p = 0;
+  for (int r = 0; r < R; ++r) {
     ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) line[c] = load(right + c * L);
-    ASSAY_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vec<T> entry = splat(left[r]);
-      ASSAY_UNROLL
-      for (int c = 0; c < C; ++c) sum[r][c] += entry * line[c];
+    for (int c = 0; c < C; ++c) {
+      if (p < b.k) {
+        add_product<T, R, C>(left, right, sum);
+        left += R;
+        right += b.ldrt;
+        ++p;
+      }
+      if (c * L * static_cast<int>(sizeof(T)) % 64 == 0) __builtin_prefetch(fetch + c * L);
+      if constexpr (kFinish)
+        finish<T, kForm>(x0 + c * L, m + c * L, kForm == kInverse ? m1 + c * L : nullptr);
     }
+    fetch += b.ldx;
+    x0 += b.ldx;
+    m += b.ldo;
+    if constexpr (kForm == kInverse) m1 += b.ldo;
   }
+  for (; p < b.k; ++p, left += R, right += b.ldrt) add_product<T, R, C>(left, right, sum);
   const Vec<T> lo = splat(b.lo), hi = splat(b.hi);
   const T* x = b.x + j;
   T* out = b.out + j;
-  T* out1 = kForm == kInverse ? b.out1 + j : nullptr;
   ASSAY_UNROLL
   for (int r = 0; r < R; ++r, advance(x, b.ldx), advance(out, b.ldo)) {
     ASSAY_UNROLL
     for (int c = 0; c < C; ++c) {
-      Vec<T> m = smaller(larger(sum[r][c], lo), hi);
-      if constexpr (kForm == kRatio) m = load(x + c * L) / m;
-      if constexpr (kForm == kOneLessRatio) m = splat(T(1)) - load(x + c * L) / m;
-      if constexpr (kForm == kDifference) m = m - load(x + c * L);
-      if constexpr (kForm == kScaled || kForm == kInverse) {
-        const Vec<T> inverse = splat(T(1)) / m;
-        if constexpr (kForm == kInverse) store(out1 + c * L, inverse);
-        m = (kForm == kInverse ? load(x + c * L) : m - load(x + c * L)) * inverse * inverse;
-      }
-      store(out + c * L, m);
+      Vec<T> v = sum[r][c];
+      if constexpr (kForm == kDifference) v = v - load(x + c * L);
+      if constexpr (kForm != kDifference) v = larger(v, lo);
+      if constexpr (kForm == kModel) v = smaller(v, hi);
+      store(out + c * L, v);
     }
-    if constexpr (kForm == kInverse) advance(out1, b.ldo);
+  }
+}
+
+// What is left to divide behind the last vectors.
+template <class T, ModelForm kForm, int R, int C>
+ASSAY_INLINE void finish_lines(const ModelBlock<T> b, int64_t j) {
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      const int64_t at = j + c * kLanes<T>;
+      finish<T, kForm>(b.x + r * b.ldx + at, b.out + r * b.ldo + at,
+                       kForm == kInverse ? b.out1 + r * b.ldo + at : nullptr);
+    }
   }
 }
 
@@ -76,9 +119,17 @@ void model_rows(ModelBlock<T> b, int64_t i) {
   for (int64_t r = 0; r < R; ++r, left += b.ldl) {
     for (int64_t p = 0; p < b.k; ++p) b.lines[p * R + r] = left[p];
   }
+  constexpr bool kFinish = divides(kForm);
   int64_t j = 0;
-  for (; j + 2 * L <= b.cols; j += 2 * L) model_lines<T, kForm, R, 2>(b, j);
-  if (j < b.cols) model_lines<T, kForm, R, 1>(b, j);
+  if (b.cols >= 2 * L) {
+    model_lines<T, kForm, R, 2, false>(b, j);
+    for (j = 2 * L; j + 2 * L <= b.cols; j += 2 * L) model_lines<T, kForm, R, 2, kFinish>(b, j);
+    if constexpr (kFinish) finish_lines<T, kForm, R, 2>(b, j - 2 * L);
+  }
+  if (j < b.cols) {
+    model_lines<T, kForm, R, 1, false>(b, j);
+    if constexpr (kFinish) finish_lines<T, kForm, R, 1>(b, j);
+  }
 }
 
 template <class T, ModelForm kForm>

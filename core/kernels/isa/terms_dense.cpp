@@ -33,7 +33,7 @@ class DenseTerms {
     first_ = t_.row0 != nullptr || t_.col0 != nullptr;
     second_ = t_.row1 != nullptr || t_.col1 != nullptr;
     fused_ =
-        built_in(loss_) && t_.weights == nullptr && !t_.with_value &&
+        built_in(loss_) && usual_domain() && t_.weights == nullptr && !t_.with_value &&
         (t_.what == ASSAY_GRAD || (t_.what == ASSAY_MU && (!second_ || loss_.tag != ASSAY_TAG_KL)));
   }
 
@@ -84,6 +84,12 @@ class DenseTerms {
   }
 
   bool squared() const { return loss_.tag == ASSAY_TAG_SQUARED; }
+  // As the fused forms have it: no bounds for squared, none above for the others.
+  bool usual_domain() const {
+    constexpr T kLargest =
+        sizeof(T) == sizeof(double) ? T(0x1.fffffffffffffp1023) : T(0x1.fffffep127);
+    return loss_.m_hi >= kLargest && (!squared() || loss_.m_lo <= -kLargest);
+  }
   const T* left() const { return t_.left + i_ * t_.ldl; }
   const T* right() const { return t_.right + j_ * t_.ldr; }
   const T* x() const { return t_.x + i_ * t_.ldx + j_; }
