@@ -39,19 +39,10 @@ TEST_CASE("resume: equal bits at every cut, both losses, dense and sparse") {
       const fit::Result uncut = whole.run();
       for (const int64_t cut : {1, 2, 3, 10, 29}) {
         CAPTURE(cut);
-        std::vector<fit::Checkpoint> saved;
         Fixture first(x, trial);
-        std::atomic<bool> cancel{false};
-        first.task.plan.cancel = &cancel;
-        first.task.on_step = [&](int64_t iteration, double) { cancel = iteration == cut; };
-        first.task.save = [&saved](const fit::Checkpoint& c) -> Expected<void> {
-          saved.push_back(c);
-          return {};
-        };
-        CHECK(first.run().stop == fit::Stop::kInterrupted);
-        REQUIRE(saved.size() == 1);
+        const fit::Checkpoint saved = first.cut(cut);
         Fixture second(x, trial, 1);
-        second.task.resume = &saved[0];
+        second.task.resume = &saved;
         const fit::Result resumed = second.run();
         CHECK(resumed.stop == uncut.stop);
         CHECK(second.factor(0) == whole.factor(0));

@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -133,6 +136,25 @@ inline spec::Trial mu_trial(const std::string& loss, int64_t k) {
   return t;
 }
 
+// The largest difference, relative to the largest value of a.
+inline double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double scale = std::numeric_limits<double>::min(), worst = 0;
+  for (double v : a) scale = std::max(scale, std::abs(v));
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double apart = std::abs(a[i] - b[i]);
+    if (!(apart <= worst)) worst = apart;  // NaN stays
+  }
+  return worst / scale;
+}
+
+// The same penalty on both factors.
+inline void penalise(spec::Trial& t, const std::string& id, double weight) {
+  spec::Use u = use("penalty", id);
+  u.options.values["weight"].number = weight;
+  t.model.W.penalties = t.model.H.penalties = {u};
+}
+
 // A trial alive: the model's factors hold the result after run().
 struct Fixture {
   experiment::Runtime runtime;
@@ -164,6 +186,43 @@ struct Fixture {
     auto result = fit::fit(task);
     REQUIRE_MESSAGE(result.ok(), result.error().message);
     return std::move(*result);
+  }
+
+  // On the task graph, however small the step is.
+  void force_graph() {
+    runtime.force.run = graph::Force::Run::kGraph;
+    task.plan = runtime.plan_options();
+  }
+
+  // Ends the run after `iteration` steps; what a resumed run is given.
+  fit::Checkpoint cut(int64_t iteration) {
+    std::vector<fit::Checkpoint> saved;
+    std::atomic<bool> cancel{false};
+    task.plan.cancel = &cancel;
+    task.on_step = [&](int64_t done, double) { cancel = done == iteration; };
+    task.save = [&saved](const fit::Checkpoint& c) -> Expected<void> {
+      saved.push_back(c);
+      return {};
+    };
+    CHECK(run().stop == fit::Stop::kInterrupted);
+    REQUIRE(saved.size() == 1);
+    return std::move(saved.front());
+  }
+
+  // Factors set by hand: the start depends on row, column and component only. order[i]: which row
+  // of W's start row i takes.
+  void set_start(const std::vector<int64_t>& order = {}) {
+    task.init.reset();
+    for (const int side : {0, 1}) {
+      graph::Buffer& b = model->factor[side];
+      for (int64_t i = 0; i < b.rows; ++i) {
+        const int64_t from = side == 0 && !order.empty() ? order[static_cast<size_t>(i)] : i;
+        for (int64_t a = 0; a < b.width; ++a) {
+          const double t = std::sin(static_cast<double>(1 + side + 7 * from + 13 * a));
+          b.set(i, a, 0.1 + t * t);
+        }
+      }
+    }
   }
 
   // Rows of a factor without padding, as doubles.

@@ -58,7 +58,7 @@ TEST_CASE("a step after the second allocates nothing") {
         s.d = 50;
         s.sparse = sparse;
         s.zeros = 0.7;
-        const Problem p = make_problem(s);
+        const Stored p = make_stored(s);
         graph::Model m = make_model(p, loss, compute);
         graph::PlanOptions o = default_options();
         o.repeated = true;

@@ -32,7 +32,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-graph::Model run(const Problem& p, const char* loss, int32_t compute, const graph::PlanOptions& o) {
+graph::Model run(const Stored& p, const char* loss, int32_t compute, const graph::PlanOptions& o) {
   graph::Model m = make_model(p, loss, compute);
   auto plan = plan_of(m, build_mu, o);
   REQUIRE(plan.ok());
@@ -45,7 +45,7 @@ graph::Model run(const Problem& p, const char* loss, int32_t compute, const grap
 TEST_CASE("threads do not change a bit") {
   for (const Case& c : cases())
     for (const int32_t compute : {ASSAY_F64, ASSAY_F32}) {
-      const Problem p = make_problem(c.shape);
+      const Stored p = make_stored(c.shape);
       const graph::Model want = run(p, c.loss, compute, default_options());
       for (const int threads : {1, 2, 4, 7}) {
         graph::PlanOptions o = default_options();
@@ -62,7 +62,7 @@ TEST_CASE("threads do not change a bit") {
 
 TEST_CASE("simulated ranks do not change a bit") {
   for (const Case& c : cases()) {
-    const Problem p = make_problem(c.shape);
+    const Stored p = make_stored(c.shape);
     graph::PlanOptions one = default_options();
     one.force.lanes = 8;
     const graph::Model want = run(p, c.loss, ASSAY_F64, one);
@@ -82,7 +82,7 @@ TEST_CASE("few partials live at a time") {
   Shape s;
   s.n = 6000;
   s.d = 40;
-  const Problem p = make_problem(s);
+  const Stored p = make_stored(s);
   graph::Model m = make_model(p, "squared");
   graph::PlanOptions o = default_options();
   o.force.lanes = 64;

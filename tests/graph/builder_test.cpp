@@ -11,7 +11,7 @@ namespace {
 int32_t nothing(void*, const assay_block*) { return 0; }
 
 std::string refusal(const graph::Program::Build& build) {
-  const Problem p = make_problem(Shape{});
+  const Stored p = make_stored(Shape{});
   graph::Model m = make_model(p, "squared");
   auto program = graph::Program::build(m, "bad", nullptr, build);
   REQUIRE_FALSE(program.ok());

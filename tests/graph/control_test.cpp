@@ -94,7 +94,7 @@ int32_t build_values(assay_builder* b) {
   return b->status(b);
 }
 
-void check_values(const Problem& p, const graph::Model& m, const std::string& loss, double tol) {
+void check_values(const Stored& p, const graph::Model& m, const std::string& loss, double tol) {
   std::vector<double> rows(static_cast<size_t>(p.shape.n)), cols(static_cast<size_t>(p.shape.d));
   for (int64_t i = 0; i < p.shape.n; ++i)
     for (int64_t j = 0; j < p.shape.d; ++j) {
@@ -122,7 +122,7 @@ TEST_CASE("the value of each row and of each column is what plain loops give") {
     for (const Shape& shape : storages(tall ? 150 : 20, tall ? 20 : 150))
       for (const char* loss : {"squared", "kl"})
         for (const int32_t compute : {ASSAY_F64, ASSAY_F32}) {
-          const Problem p = make_problem(shape);
+          const Stored p = make_stored(shape);
           for (const auto carry : {Carry::kAuto, Carry::kNever, Carry::kAlways})
             for (const bool fuse : {true, false})
               for (const bool alone : {true, false}) {
@@ -178,7 +178,7 @@ int32_t build_descent(assay_builder* b) {
 }
 
 // Turns taken, and W after them.
-int64_t naive_descent(const Problem& p,
+int64_t naive_descent(const Stored& p,
                       graph::Model& m,
                       const std::string& loss,
                       const Descent& how) {
@@ -212,7 +212,7 @@ int64_t naive_descent(const Problem& p,
 TEST_CASE("a loop gives what a plain loop gives and ends when its predicate says so") {
   for (const Shape& shape : storages(60, 20))
     for (const char* loss : {"squared", "kl"}) {
-      const Problem p = make_problem(shape);
+      const Stored p = make_stored(shape);
       double first = 0;
       {
         graph::Model m = make_model(p, loss);
@@ -270,7 +270,7 @@ int32_t build_nested(assay_builder* b) {
 }  // namespace
 
 TEST_CASE("loops nest, and a block sees the turn of the innermost") {
-  const Problem p = make_problem(Shape{});
+  const Stored p = make_stored(Shape{});
   graph::Model m = make_model(p, "squared");
   auto plan = plan_of(m, build_nested, default_options());
   REQUIRE(plan.ok());
@@ -320,7 +320,7 @@ graph::Program::Build build_of(const Epoch& e) {
 }
 
 // The rows first .. first + count - 1 of a problem as a model of their own.
-void naive_batch(const Problem& p,
+void naive_batch(const Stored& p,
                  graph::Model& m,
                  const std::string& loss,
                  int64_t first,
@@ -358,7 +358,7 @@ TEST_CASE("batches give what plain loops over runs of rows give") {
     for (const Shape& shape : storages(tall ? 130 : 33, tall ? 20 : 120))
       for (const char* loss : {"squared", "kl"})
         for (const int64_t size : {1, 32, 500}) {
-          const Problem p = make_problem(shape);
+          const Stored p = make_stored(shape);
           graph::Model want = make_model(p, loss);
           for (int64_t first = 0; first < shape.n; first += size)
             naive_batch(p, want, loss, first, std::min(size, shape.n - first));
@@ -389,7 +389,7 @@ TEST_CASE("batches give what plain loops over runs of rows give") {
 TEST_CASE("a loop inside batches runs over the batch") {
   for (const Shape& shape : storages(70, 20))
     for (const char* loss : {"squared", "kl"}) {
-      const Problem p = make_problem(shape);
+      const Stored p = make_stored(shape);
       graph::Model want = make_model(p, loss), m = make_model(p, loss);
       for (int64_t first = 0; first < shape.n; first += 32)
         for (int turn = 0; turn < 3; ++turn)
@@ -406,7 +406,7 @@ TEST_CASE("columns of X inside batches of rows are refused, not misread") {
   Shape s;
   s.sparse = true;
   s.zeros = 0.5;
-  const Problem p = make_problem(s);
+  const Stored p = make_stored(s);
   graph::Model m = make_model(p, "squared");
   auto plan = plan_of(
       m,
@@ -427,7 +427,7 @@ TEST_CASE("float32 batches follow the double ones") {
   s.d = 20;
   s.k = 3;
   s.dtype = ASSAY_F32;
-  const Problem p = make_problem(s);
+  const Stored p = make_stored(s);
   for (const char* loss : {"squared", "kl"}) {
     graph::Model want = make_model(p, loss), m = make_model(p, loss, ASSAY_F32);
     for (int64_t first = 0; first < s.n; first += 32)
@@ -445,7 +445,7 @@ TEST_CASE("shuffled batches are drawn by step: anew each, and the same for the s
   s.n = 95;  // ten runs, the last shorter: the order shows in what is noted
   s.d = 8;
   s.k = 2;
-  const Problem p = make_problem(s);
+  const Stored p = make_stored(s);
   std::set<double> orders;
   for (const int64_t step : {0, 1, 2, 3, 0}) {
     graph::Model m = make_model(p, "squared");
@@ -467,7 +467,7 @@ TEST_CASE("threads do not change a bit of loops and batches") {
       s.k = 9;
       s.sparse = sparse;
       s.zeros = sparse ? 0.9 : 0.0;
-      const Problem p = make_problem(s);
+      const Stored p = make_stored(s);
       Descent how;
       const auto run = [&](const graph::Program::Build& build, graph::PlanOptions o) {
         graph::Model m = make_model(p, loss);
@@ -493,7 +493,7 @@ TEST_CASE("threads do not change a bit of loops and batches") {
 }
 
 TEST_CASE("freezing prunes inside loops and batches, and loops with nothing left") {
-  const Problem p = make_problem(Shape{});
+  const Stored p = make_stored(Shape{});
   graph::Model m = make_model(p, "squared");
   const graph::Buffer H = m.factor[1];
   m.frozen[1] = true;

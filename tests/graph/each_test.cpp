@@ -9,12 +9,12 @@
 namespace assay::test {
 namespace {
 
-Problem tall() {
+Stored tall() {
   Shape s;
   s.n = 500;
   s.d = 20;
   s.k = 3;
-  return make_problem(s);
+  return make_stored(s);
 }
 double at(const assay_view& v, int64_t i, int64_t j) {
   return static_cast<const double*>(v.data)[i * v.stride + j];
@@ -68,7 +68,7 @@ assay_buf scalar(assay_builder* b, const char* name, int32_t role, int64_t width
 
 TEST_CASE("blocks by component, in every element type of the factor") {
   for (const int32_t compute : {ASSAY_F64, ASSAY_F32}) {
-    const Problem p = tall();
+    const Stored p = tall();
     graph::Model m = make_model(p, "squared", compute);
     auto plan = plan_of(
         m,
@@ -87,7 +87,7 @@ TEST_CASE("blocks by component, in every element type of the factor") {
 }
 
 TEST_CASE("sums, minima and maxima over lanes, read by a later line and reported") {
-  const Problem p = tall();
+  const Stored p = tall();
   graph::Model m = make_model(p, "squared");
   auto plan = plan_of(
       m,
@@ -118,7 +118,7 @@ TEST_CASE("sums, minima and maxima over lanes, read by a later line and reported
 }
 
 TEST_CASE("a block that is not finite is not committed, and the step says so") {
-  const Problem p = tall();
+  const Stored p = tall();
   graph::Model m = make_model(p, "squared");
   const graph::Buffer before = m.factor[0];
   auto plan = plan_of(
@@ -138,7 +138,7 @@ TEST_CASE("a block that is not finite is not committed, and the step says so") {
 
 TEST_CASE("a status or an exception of a block function stops the step with its text") {
   for (const assay_fn fn : {refuse, thrower}) {
-    const Problem p = tall();
+    const Stored p = tall();
     graph::Model m = make_model(p, "squared");
     const graph::Buffer before = m.factor[0];
     auto plan = plan_of(
@@ -157,7 +157,7 @@ TEST_CASE("a status or an exception of a block function stops the step with its 
 }
 
 TEST_CASE("frozen factors stay, and lines nothing needs are dropped") {
-  const Problem p = tall();
+  const Stored p = tall();
   for (const int frozen : {0, 1}) {
     graph::Model m = make_model(p, "kl"), free = make_model(p, "kl");
     m.frozen[frozen] = true;
@@ -174,7 +174,7 @@ TEST_CASE("frozen factors stay, and lines nothing needs are dropped") {
 }
 
 TEST_CASE("the plan can be read in words, as DOT and as a trace") {
-  const Problem p = tall();
+  const Stored p = tall();
   graph::Model m = make_model(p, "squared");
   graph::PlanOptions o = default_options();
   o.timing = true;

@@ -127,7 +127,7 @@ TEST_CASE("a shuffle is a bijection, and another one for another key") {
 
 TEST_CASE("a grid visits every observed entry once, for any cut") {
   for (const Shape& s : shapes()) {
-    const Problem p = make_problem(s);
+    const Stored p = make_stored(s);
     for (const int32_t compute : {ASSAY_F64, ASSAY_F32}) {
       graph::Model m = make_model(p, "squared", compute);
       for (const int32_t blocks : {0, 1, 2, 5, 8, 64}) {
@@ -162,7 +162,7 @@ TEST_CASE("a grid visits every observed entry once, for any cut") {
 
 TEST_CASE("threads do not change a bit of a grid; the cut and the step do change the order") {
   for (const Shape& s : shapes()) {
-    const Problem p = make_problem(s);
+    const Stored p = make_stored(s);
     graph::Model want = make_model(p, "squared"), m = want;
     const auto r = visit(want, 4, default_options(), 3);
     for (const int threads : {1, 2, 4, 7}) {
@@ -182,7 +182,7 @@ TEST_CASE("threads do not change a bit of a grid; the cut and the step do change
 }
 
 TEST_CASE("a frozen factor is left alone, and a block that is not finite is not committed") {
-  const Problem p = make_problem(shapes()[0]);
+  const Stored p = make_stored(shapes()[0]);
   graph::Model m = make_model(p, "squared");
   clear(m);
   m.frozen[1] = true;
@@ -206,7 +206,7 @@ TEST_CASE("a frozen factor is left alone, and a block that is not finite is not 
 
 TEST_CASE("the plan's words say how X is cut and what is copied") {
   for (const Shape& s : {shapes()[0], shapes()[4]}) {
-    graph::Model m = make_model(make_problem(s), "squared");
+    graph::Model m = make_model(make_stored(s), "squared");
     auto plan = plan_of(
         m, [](assay_builder* b) { return build(b, count, 4); }, default_options());
     REQUIRE(plan.ok());

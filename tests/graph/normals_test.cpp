@@ -42,7 +42,7 @@ int32_t build_normals(assay_builder* b, uint32_t flags, int64_t k) {
 }
 
 // By plain loops. bound > 0: that curvature everywhere, also at hidden entries.
-std::vector<double> naive(const Problem& p,
+std::vector<double> naive(const Stored& p,
                           const graph::Model& m,
                           const std::string& loss,
                           int side,
@@ -70,7 +70,7 @@ std::vector<double> naive(const Problem& p,
   return out;
 }
 
-void compare(const Problem& p,
+void compare(const Stored& p,
              const std::string& loss,
              uint32_t flags,
              double bound,
@@ -132,13 +132,13 @@ TEST_CASE("normal equations are those of plain loops") {
       CAPTURE(s.seed);
       CAPTURE(s.n);
       CAPTURE(loss);
-      compare(make_problem(s), loss, 0, 0, ASSAY_F64, 1e-11);
+      compare(make_stored(s), loss, 0, 0, ASSAY_F64, 1e-11);
     }
 }
 
 TEST_CASE("uniform curvature gives one matrix that bounds every row's own") {
   for (const Shape& s : shapes()) {
-    const Problem p = make_problem(s);
+    const Stored p = make_stored(s);
     const bool plain = !s.mask && !s.entry_weights && !s.row_weights && !s.unobserved;
     double most = 1;
     if (s.entry_weights || s.row_weights) {
@@ -160,7 +160,7 @@ TEST_CASE("float32 normal equations agree within float32's rounding") {
     Shape narrow = s;
     if (!s.sparse) narrow.dtype = ASSAY_F32;
     CAPTURE(s.seed);
-    compare(make_problem(narrow), "squared", 0, 0, ASSAY_F32, 1e-4);
+    compare(make_stored(narrow), "squared", 0, 0, ASSAY_F32, 1e-4);
   }
 }
 
@@ -204,7 +204,7 @@ int32_t build(assay_builder* b) {
 
 TEST_CASE("a block function sees the observed entries of its lines of X") {
   for (const Shape& s : shapes()) {
-    const Problem p = make_problem(s);
+    const Stored p = make_stored(s);
     CAPTURE(s.seed);
     CAPTURE(s.n);
     graph::Model m = make_model(p, "squared");

@@ -18,7 +18,7 @@ double elementwise(const std::string& loss, double x, double m) {
   if (loss == "squared") return 0.5 * (x - m) * (x - m);
   return (x > 0 ? x * std::log(x / m) : 0.0) - x + m;
 }
-Naive naive_step(const Problem& p, const graph::Model& m, const std::string& loss) {
+Naive naive_step(const Stored& p, const graph::Model& m, const std::string& loss) {
   const auto n = p.shape.n, d = p.shape.d, k = p.shape.k;
   Naive out;
   out.w.resize(static_cast<size_t>(n * k));
@@ -138,7 +138,7 @@ std::string name_of(const Shape& s) {
 TEST_CASE("every plan gives the step that plain loops give") {
   for (const Shape& shape : shapes())
     for (const char* loss : {"squared", "kl"}) {
-      const Problem p = make_problem(shape);
+      const Stored p = make_stored(shape);
       const graph::Model start = make_model(p, loss);
       const Naive want = naive_step(p, start, loss);
       int plans = 0;
@@ -176,7 +176,7 @@ TEST_CASE("a first sweep that rides at the end of the step before changes nothin
       for (const auto carry : {graph::Force::Carry::kAuto, graph::Force::Carry::kAlways}) {
         CAPTURE(name_of(shape));
         CAPTURE(loss);
-        const Problem p = make_problem(shape);
+        const Stored p = make_stored(shape);
         graph::Model rides = make_model(p, loss), plain = make_model(p, loss);
         graph::PlanOptions o = default_options();
         o.force.carry = carry;
@@ -202,7 +202,7 @@ TEST_CASE("float32 data give the double step within float32's rounding") {
   s.d = 90;
   s.k = 6;
   s.dtype = ASSAY_F32;
-  const Problem p = make_problem(s);
+  const Stored p = make_stored(s);
   for (const char* loss : {"squared", "kl"})
     for (const auto carry : {graph::Force::Carry::kAuto, graph::Force::Carry::kNever}) {
       graph::Model f = make_model(p, loss, ASSAY_F32);
@@ -222,7 +222,7 @@ TEST_CASE("dense X is read once in a step, whatever the loss and the longer side
     Shape s;
     s.n = tall ? 3000 : 64;
     s.d = tall ? 64 : 3000;
-    const Problem p = make_problem(s);
+    const Stored p = make_stored(s);
     for (const char* loss : {"squared", "kl"}) {
       graph::Model m = make_model(p, loss);
       graph::PlanOptions o = default_options();

@@ -3,7 +3,6 @@
 #include "tests/graph/support.hpp"
 
 namespace assay::test {
-inline namespace planner {
 
 namespace {
 int32_t update(void*, const assay_block* b) {
@@ -30,5 +29,4 @@ int32_t build_mu(assay_builder* b) {
   return b->status(b);
 }
 
-}  // namespace planner
 }  // namespace assay::test

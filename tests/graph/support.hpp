@@ -15,7 +15,6 @@
 #include "core/plugin/registry.hpp"
 
 namespace assay::test {
-inline namespace planner {  // tests/fit has a Problem of its own in the same program
 
 struct Random {
   uint64_t state;
@@ -39,7 +38,8 @@ struct Shape {
   bool poison = false;  // NaN at hidden entries
 };
 
-struct Problem {
+// X as stored, and what it says entry by entry.
+struct Stored {
   Shape shape;
   std::vector<double> x, weight;  // dense, row-major; weight 0 = hidden or unobserved
   std::shared_ptr<data::Data> data;
@@ -52,8 +52,8 @@ std::shared_ptr<const void> keep(std::vector<T> v, const void** at) {
   return p;
 }
 
-inline Problem make_problem(const Shape& s) {
-  Problem p;
+inline Stored make_stored(const Shape& s) {
+  Stored p;
   p.shape = s;
   Random r(s.seed);
   const auto size = static_cast<size_t>(s.n * s.d);
@@ -175,7 +175,7 @@ inline std::shared_ptr<plugin::Loss> make_loss(const std::string& id) {
            : nullptr;
 }
 
-inline graph::Model make_model(const Problem& p,
+inline graph::Model make_model(const Stored& p,
                                const std::string& loss,
                                int32_t compute = ASSAY_F64) {
   graph::Model m;
@@ -228,5 +228,4 @@ inline bool same_bits(const graph::Buffer& a, const graph::Buffer& b) {
          std::memcmp(a.bytes.data(), b.bytes.data(), static_cast<size_t>(a.bytes.size())) == 0;
 }
 
-}  // namespace planner
 }  // namespace assay::test

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kRows = 3, kCols = 5;  // S
 
-graph::Model three_factors(const Problem& p, const std::string& loss) {
+graph::Model three_factors(const Stored& p, const std::string& loss) {
   graph::Model m = make_model(p, loss);
   m.n_factors = 3;
   Random r(5);
@@ -78,7 +78,7 @@ TEST_CASE("three factors: transposed small products and W S agree with plain loo
         shape.d = tall ? 31 : 90;
         shape.zeros = 0.5;
         shape.sparse = is_sparse;
-        const Problem p = make_problem(shape);
+        const Stored p = make_stored(shape);
         graph::Model m = three_factors(p, loss);
         double value = 0;
         std::vector<double> num(static_cast<size_t>(shape.n * kRows)), den(num.size());
@@ -126,7 +126,7 @@ TEST_CASE("three factors: transposed small products and W S agree with plain loo
 }
 
 TEST_CASE("three factors: shapes of transposed products are checked") {
-  const Problem p = make_problem({});
+  const Stored p = make_stored({});
   graph::Model m = three_factors(p, "squared");
   const auto wrong = plan_of(
       m,

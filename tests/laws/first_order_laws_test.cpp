@@ -77,25 +77,6 @@ void for_all(const Fn& fn) {
     }
 }
 
-double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
-  double scale = 0, worst = 0;
-  for (const double v : a) scale = std::max(scale, std::abs(v));
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
-  return worst / scale;
-}
-
-void set_start(Fixture& f) {
-  f.task.init.reset();
-  for (const int side : {0, 1}) {
-    graph::Buffer& b = f.model->factor[side];
-    for (int64_t i = 0; i < b.rows; ++i)
-      for (int64_t a = 0; a < b.width; ++a) {
-        const double t = std::sin(static_cast<double>(1 + side + 7 * i + 13 * a));
-        b.set(i, a, 0.1 + t * t);
-      }
-  }
-}
-
 }  // namespace
 
 TEST_CASE("law: first-order steps that claim it never raise the objective, with penalties too") {
@@ -106,12 +87,7 @@ TEST_CASE("law: first-order steps that claim it never raise the objective, with 
       spec::Trial trial = trial_of(loss, p.k, m);
       trial.stop.max_iter = 60;
       trial.stop.kkt_tol = 1e-300;  // every row from an exact sweep
-      if (*penalty) {
-        spec::Use u = use("penalty", penalty);
-        u.options.values["weight"].number = 0.1;
-        trial.model.W.penalties = {u};
-        trial.model.H.penalties = {u};
-      }
+      if (*penalty) penalise(trial, penalty, 0.1);
       Fixture f(dense(p), trial);
       const fit::Result r = f.run();
       const auto& rows = r.trace.rows;
@@ -135,8 +111,8 @@ TEST_CASE("law: gradients and minibatches read sparse X as the dense one") {
     // Drawn orders depend on the data's id, which knows the storage.
     if (m.id == "online") trial.solver.options.values["shuffle"].number = 0;
     Fixture a(dense(p), trial), b(sparse(p), trial);
-    set_start(a);
-    set_start(b);
+    a.set_start();
+    b.set_start();
     const fit::Result ra = a.run(), rb = b.run();
     CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-6);
     CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-6);
@@ -156,8 +132,7 @@ TEST_CASE("law: threads change no bit of gradients and minibatches") {
       for (const int threads : {2, 7}) {
         CAPTURE(threads);
         Fixture many(x, trial, threads);
-        many.runtime.force.run = graph::Force::Run::kGraph;
-        many.task.plan = many.runtime.plan_options();
+        many.force_graph();
         many.run();
         CHECK(many.factor(0) == one.factor(0));
         CHECK(many.factor(1) == one.factor(1));
@@ -175,19 +150,10 @@ TEST_CASE("law: gradients and minibatches resume to the bit") {
     whole.run();
     for (const int64_t cut : {1, 5}) {
       CAPTURE(cut);
-      std::vector<fit::Checkpoint> saved;
       Fixture first(dense(p), trial);
-      std::atomic<bool> cancel{false};
-      first.task.plan.cancel = &cancel;
-      first.task.on_step = [&](int64_t iteration, double) { cancel = iteration == cut; };
-      first.task.save = [&saved](const fit::Checkpoint& c) -> Expected<void> {
-        saved.push_back(c);
-        return {};
-      };
-      CHECK(first.run().stop == fit::Stop::kInterrupted);
-      REQUIRE(saved.size() == 1);
+      const fit::Checkpoint saved = first.cut(cut);
       Fixture second(dense(p), trial, 1);
-      second.task.resume = &saved[0];
+      second.task.resume = &saved;
       second.run();
       CHECK(second.factor(0) == whole.factor(0));
       CHECK(second.factor(1) == whole.factor(1));
@@ -274,8 +240,8 @@ TEST_CASE("law: one batch that forgets everything is a step of mu") {
     spec::Trial batches = trial_of(
         loss, p.k, {"online", {}, {{"batch_size", 60}, {"forgetting", 0}, {"final_steps", 0}}});
     Fixture a(dense(p), batches), b(dense(p), mu_trial(loss, p.k));
-    set_start(a);
-    set_start(b);
+    a.set_start();
+    b.set_start();
     a.run();
     b.run();
     CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-11);

@@ -14,32 +14,6 @@ using namespace assay::test;
 
 namespace {
 
-double start_value(int side, int64_t i, int64_t a) {
-  const double t = std::sin(static_cast<double>(1 + side + 7 * i + 13 * a));
-  return 0.1 + t * t;
-}
-
-// Factors set by hand: the start depends on row, column and component only. order[i]: which row of
-// the start row i takes.
-void set_start(Fixture& f, const std::vector<int64_t>& order = {}) {
-  f.task.init.reset();
-  for (int side : {0, 1}) {
-    graph::Buffer& b = f.model->factor[side];
-    for (int64_t i = 0; i < b.rows; ++i) {
-      const int64_t from = side == 0 && !order.empty() ? order[static_cast<size_t>(i)] : i;
-      for (int64_t a = 0; a < b.width; ++a) b.set(i, a, start_value(side, from, a));
-    }
-  }
-}
-
-double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double scale = 0, worst = 0;
-  for (double v : a) scale = std::max(scale, std::abs(v));
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
-  return worst / scale;
-}
-
 const char* const kLosses[] = {"squared", "kl"};
 
 }  // namespace
@@ -53,12 +27,7 @@ TEST_CASE("law: in float64 no step raises the objective, with and without penalt
       spec::Trial trial = mu_trial(loss, p.k);
       trial.stop.max_iter = 150;
       trial.stop.kkt_tol = 1e-300;  // every row from an exact sweep
-      if (*penalty) {
-        spec::Use u = use("penalty", penalty);
-        u.options.values["weight"].number = 0.1;
-        trial.model.W.penalties = {u};
-        trial.model.H.penalties = {u};
-      }
+      if (*penalty) penalise(trial, penalty, 0.1);
       Fixture f(dense(p), trial);
       const fit::Result r = f.run();
       const auto& rows = r.trace.rows;
@@ -97,8 +66,8 @@ TEST_CASE("law: sparse equals dense from the same start") {
   for (const char* loss : kLosses) {
     CAPTURE(loss);
     Fixture a(dense(p), mu_trial(loss, p.k)), b(sparse(p), mu_trial(loss, p.k));
-    set_start(a);
-    set_start(b);
+    a.set_start();
+    b.set_start();
     const fit::Result ra = a.run(), rb = b.run();
     CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-7);
     CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-7);
@@ -122,8 +91,8 @@ TEST_CASE("law: permuting rows permutes W and leaves H") {
   for (const char* loss : kLosses) {
     CAPTURE(loss);
     Fixture a(dense(p), mu_trial(loss, p.k)), b(dense(q), mu_trial(loss, p.k));
-    set_start(a);
-    set_start(b, order);
+    a.set_start();
+    b.set_start(order);
     a.run();
     b.run();
     std::vector<double> W = a.factor(0), permuted;
@@ -176,14 +145,12 @@ TEST_CASE("law: equal bits for 1, 2, 4 and 7 threads, end to end") {
       CAPTURE(is_sparse);
       const auto x = is_sparse ? sparse(p) : dense(p);
       Fixture one(x, mu_trial(loss, p.k), 1);
-      one.runtime.force.run = graph::Force::Run::kGraph;
-      one.task.plan = one.runtime.plan_options();
+      one.force_graph();
       const fit::Result r = one.run();
       for (const int threads : {2, 4, 7}) {
         CAPTURE(threads);
         Fixture many(x, mu_trial(loss, p.k), threads);
-        many.runtime.force.run = graph::Force::Run::kGraph;
-        many.task.plan = many.runtime.plan_options();
+        many.force_graph();
         const fit::Result s = many.run();
         CHECK(many.factor(0) == one.factor(0));
         CHECK(many.factor(1) == one.factor(1));
@@ -204,8 +171,8 @@ TEST_CASE("law: float32 follows float64 to 1e-4 over 50 steps") {
     trial.stop.max_iter = 50;
     Fixture wide(dense(p), trial), narrow(dense(p, ASSAY_F32), trial);
     REQUIRE(narrow.model->compute == ASSAY_F32);
-    set_start(wide);
-    set_start(narrow);
+    wide.set_start();
+    narrow.set_start();
     wide.run();
     narrow.run();
     CHECK(worst_relative(wide.factor(0), narrow.factor(0)) < 1e-4);

@@ -14,7 +14,7 @@ fit::Result fit_scaled(double scale, const char* loss, graph::Model& model) {
   shape.n = 80;
   shape.d = 30;
   shape.k = 4;
-  Problem p = make_problem(shape);
+  Stored p = make_stored(shape);
   std::vector<double> x = p.x;
   for (double& v : x) v *= scale;
   p.data->dense.owner = keep(std::move(x), &p.data->dense.data);

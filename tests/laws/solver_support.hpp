@@ -189,17 +189,6 @@ inline void for_every_solver(const std::function<void(const Posed&)>& law) {
   }
 }
 
-inline double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double scale = std::numeric_limits<double>::min(), worst = 0;
-  for (double v : a) scale = std::max(scale, std::abs(v));
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double apart = std::abs(a[i] - b[i]);
-    if (!(apart <= worst)) worst = apart;  // NaN stays
-  }
-  return worst / scale;
-}
-
 // A random start that depends on row, column and component only. order[i]: the row of W's start
 // that row i takes.
 inline Change start_by_hand(std::vector<int64_t> order = {}) {

@@ -79,5 +79,6 @@ static const assay_plugin plugin = {.struct_size = sizeof plugin,
                                     .kind = "assay.solver/1",
                                     .id = "projected",
                                     .summary = "proximal gradient",
+                                    .maths = "guarantee: no step raises the objective",
                                     .vtable = &vtable};
 ASSAY_MODULE("org.assay.test.projected", "1.0", plugin)
