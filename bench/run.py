@@ -37,7 +37,7 @@ def run_sklearn(row, path, start, steps, threads, curve=()):
     if not PEER_PYTHON.exists():
         return None
     job = {"data": str(path), "start": str(start), "loss": row.loss, "steps": steps,
-           "solver": "mu" if row.solver == "mu" else "cd", "curve": curve}
+           "solver": {"mu": "mu", "online": "minibatch"}.get(row.solver, "cd"), "curve": curve}
     done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_nmf.py")],
                           input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
     if done.returncode:

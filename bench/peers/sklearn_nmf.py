@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# scikit-learn's `mu` or `cd` from a given start: one JSON job on standard input, one JSON result on standard output.
+# scikit-learn's `mu`, `cd` or minibatches from a given start: one JSON job on standard input, one JSON result on standard output.
 import json
 import resource
 import statistics
@@ -10,7 +10,7 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 import sklearn
-from sklearn.decomposition import _nmf
+from sklearn.decomposition import MiniBatchNMF, _nmf
 from threadpoolctl import threadpool_info
 
 BETA = {"squared": 2, "kl": 1, "itakura_saito": 0}
@@ -46,11 +46,26 @@ def objective(X, W, H, loss):
     return total
 
 
+def minibatches(job, X, W, H):
+    """Seconds of `steps` epochs of MiniBatchNMF, and the objective at its end."""
+    model = MiniBatchNMF(H.shape[0], init="custom", batch_size=1024, beta_loss=BETA[job["loss"]], forget_factor=0.7, tol=0,
+                         max_no_improvement=None, max_iter=job["steps"], random_state=0)
+    begin = time.perf_counter()
+    W = model.fit_transform(X, W=W.copy(), H=H.copy())
+    seconds = time.perf_counter() - begin
+    return {"peer": f"scikit-learn {sklearn.__version__} MiniBatchNMF", "seconds": seconds,
+            "seconds_per_step": seconds / job["steps"], "objective": objective(X, W, model.components_, job["loss"])}
+
+
 def main():
     job = json.load(sys.stdin)
     X = load(job["data"])
     with np.load(job["start"]) as start:
         W0, H0 = (start[name].astype(X.dtype) for name in ("W", "H"))
+
+    if job["solver"] == "minibatch":
+        json.dump(minibatches(job, X, W0, H0), sys.stdout)
+        return
 
     # The loop itself, without the checks and copies around it: tol=0 evaluates nothing in between.
     def advance(W, H, steps):

@@ -307,10 +307,16 @@ void imply_constraint(const Node& root,
   factor.constraint_implied = true;
 }
 
+// A plugin that draws an order only when asked to is deterministic but for its option `shuffle`.
+bool shuffles(const Use& use) {
+  const auto found = use.options.values.find("shuffle");
+  return found != use.options.values.end() && found->second.number != 0;
+}
+
 bool is_deterministic(const Trial& t, const plugin::Registry& registry) {
   const auto fixed = [&](const char* kind, const Use& use) {
     const plugin::Descriptor* d = registry.find(kind, use.id);
-    return !d || (d->plugin->flags & ASSAY_PLUGIN_DETERMINISTIC) != 0;
+    return !d || ((d->plugin->flags & ASSAY_PLUGIN_DETERMINISTIC) != 0 && !shuffles(use));
   };
   const bool transforms = std::all_of(t.data.transforms.begin(), t.data.transforms.end(),
                                       [&](const Use& u) { return fixed("transform", u); });

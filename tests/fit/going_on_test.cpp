@@ -73,29 +73,36 @@ TEST_CASE("warm start of three factors begins with all three") {
 
 TEST_CASE("partial fit: H moves to the new rows and keeps what the old ones said") {
   const Problem old_rows = random_problem(80, 23, 3, 3), new_rows = random_problem(40, 23, 3, 9);
-  Fixture f(dense(old_rows), online_trial(6, 0.9));
-  const experiment::SavedModel model = saved_of(f, f.run());
-  REQUIRE(model.find("state.kept_num") != nullptr);
-  experiment::SavedModel forgetful = model;
-  std::erase_if(forgetful.arrays,
-                [](const kernels::Member& m) { return m.name.rfind("state.", 0) == 0; });
+  const auto goes_on = [&](const char* update, const char* state) {
+    CAPTURE(update);
+    spec::Trial trial = online_trial(6, 0.9);
+    trial.solver.options.values["update"].text = update;
+    Fixture f(dense(old_rows), trial);
+    const experiment::SavedModel model = saved_of(f, f.run());
+    REQUIRE(model.find(state) != nullptr);
+    experiment::SavedModel forgetful = model;
+    std::erase_if(forgetful.arrays,
+                  [](const kernels::Member& m) { return m.name.rfind("state.", 0) == 0; });
 
-  const auto x = dense(new_rows);
-  const double before = loss_of(model, x, f.runtime);
-  const auto kept = experiment::partial_fit(model, x, 3, f.runtime);
-  const auto lost = experiment::partial_fit(forgetful, x, 3, f.runtime);
-  REQUIRE(kept.ok());
-  REQUIRE(lost.ok());
-  CHECK(kept->model.find("W")->rows == 40);
-  CHECK(kept->fitted.iterations == 3);
-  CHECK(loss_of(kept->model, x, f.runtime) < before);
-  CHECK(loss_of(kept->model, dense(old_rows), f.runtime) <
-        loss_of(lost->model, dense(old_rows), f.runtime));
+    const auto x = dense(new_rows);
+    const double before = loss_of(model, x, f.runtime);
+    const auto kept = experiment::partial_fit(model, x, 3, f.runtime);
+    const auto lost = experiment::partial_fit(forgetful, x, 3, f.runtime);
+    REQUIRE(kept.ok());
+    REQUIRE(lost.ok());
+    CHECK(kept->model.find("W")->rows == 40);
+    CHECK(kept->fitted.iterations == 3);
+    CHECK(loss_of(kept->model, x, f.runtime) < before);
+    CHECK(loss_of(kept->model, dense(old_rows), f.runtime) <
+          loss_of(lost->model, dense(old_rows), f.runtime));
 
-  // What it leaves can go on again.
-  const auto again = experiment::partial_fit(kept->model, x, 2, f.runtime);
-  REQUIRE(again.ok());
-  CHECK(loss_of(again->model, x, f.runtime) < before);
+    // What it leaves can go on again.
+    const auto again = experiment::partial_fit(kept->model, x, 2, f.runtime);
+    REQUIRE(again.ok());
+    CHECK(loss_of(again->model, x, f.runtime) < before);
+  };
+  goes_on("multiplicative", "state.kept_num");
+  goes_on("coordinate", "state.kept_gram");
 }
 
 TEST_CASE("partial fit: solvers without a state go on from H alone") {

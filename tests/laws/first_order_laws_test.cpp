@@ -234,17 +234,72 @@ TEST_CASE("law: the additive rule with Lee and Seung's step is the multiplicativ
     }
 }
 
-TEST_CASE("law: one batch that forgets everything is a step of mu") {
+TEST_CASE("law: one batch that forgets everything is a step of mu, or of hals") {
   const Problem p = random_problem(60, 23, 4);
-  for (const char* loss : {"squared", "kl"}) {
-    spec::Trial batches = trial_of(
-        loss, p.k, {"online", {}, {{"batch_size", 60}, {"forgetting", 0}, {"final_steps", 0}}});
-    Fixture a(dense(p), batches), b(dense(p), mu_trial(loss, p.k));
-    a.set_start();
-    b.set_start();
-    a.run();
-    b.run();
-    CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-11);
-    CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-11);
+  for (const char* update : {"multiplicative", "coordinate"})
+    for (const char* loss : {"squared", "kl"})
+      for (const bool is_sparse : {false, true}) {
+        const bool coordinate = *update == 'c';
+        if (coordinate && std::string(loss) == "kl") continue;
+        CAPTURE(update);
+        CAPTURE(is_sparse);
+        const auto x = is_sparse ? sparse(p) : dense(p);
+        spec::Trial batches =
+            trial_of(loss, p.k,
+                     {"online",
+                      {{"update", update}},
+                      {{"batch_size", 60}, {"forgetting", 0}, {"final_steps", 0}}});
+        spec::Trial whole = mu_trial(loss, p.k);
+        if (coordinate) whole.solver = use("solver", "hals");
+        for (spec::Trial* t : {&batches, &whole}) {
+          spec::Use l1 = use("penalty", "l1");
+          l1.options.values["weight"].number = 0.1;
+          t->model.H.penalties = t->model.W.penalties = {l1};
+        }
+        Fixture a(x, batches), b(x, whole);
+        a.set_start();
+        b.set_start();
+        a.run();
+        b.run();
+        CHECK(worst_relative(a.factor(0), b.factor(0)) < 1e-11);
+        CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-11);
+      }
+}
+
+TEST_CASE("online: squared loss by coordinate descent ends near the fit of all rows at once") {
+  const Problem p = random_problem(300, 40, 4);
+  spec::Trial all = mu_trial("squared", p.k);
+  all.solver = use("solver", "hals");
+  all.stop.max_iter = 60;
+  Fixture whole(dense(p), all);
+  const double best = whole.run().trace.rows.back().objective;
+  spec::Trial t = trial_of("squared", p.k, {"online", {}, {{"batch_size", 30}}});
+  t.stop.max_iter = 60;
+  for (const bool is_sparse : {false, true}) {
+    Fixture f(is_sparse ? sparse(p) : dense(p), t);
+    const fit::Result r = f.run();
+    CHECK(r.trace.rows.back().objective < 1.02 * best);
+    for (const int side : {0, 1})
+      for (const double v : f.factor(side)) CHECK((std::isfinite(v) && v >= 0));
+  }
+}
+
+TEST_CASE("online: coordinate descent is refused where entries do not count alike") {
+  const Problem p = random_problem(60, 23, 4);
+  auto x = std::make_shared<data::Data>(*dense(p));
+  AlignedArray<double> rows(p.n);
+  for (int64_t i = 0; i < p.n; ++i) rows[i] = 1 + static_cast<double>(i % 3);
+  x->row_weights = std::make_shared<const AlignedArray<double>>(std::move(rows));
+  auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  for (const char* update : {"auto", "coordinate"}) {
+    const spec::Trial t = trial_of("squared", p.k, {"online", {{"update", update}}, {}});
+    auto data = experiment::prepare(t, x, *runtime);
+    REQUIRE(data.ok());
+    auto model = experiment::make_model(t, *data, *runtime);
+    REQUIRE(model.ok());
+    auto task = experiment::make_task(t, *data, **model, *runtime);
+    const bool fits = task.ok() && fit::fit(*task).ok();
+    CHECK(fits == (*update == 'a'));
   }
 }

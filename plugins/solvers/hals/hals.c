@@ -9,7 +9,7 @@
    the curvature's bound 8ndk; weights, masks, each entry's curvature n d k^2 (nnz k^2 where what is
    not stored is unobserved). Never raises the objective. Cichocki, Zdunek and Amari 2007; Cichocki
    and Phan 2009, Alg. 2; the order of `cd`: Hsieh and Dhillon 2011. */
-#include <assay/normals.h>
+#include <assay/components.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -28,81 +28,6 @@ typedef struct {
   assay_row_penalties of;
   int64_t* order;
 } terms;
-
-static double clip(double v, double lower, double upper) {
-  v = v > lower ? v : lower;
-  return v < upper ? v : upper;
-}
-
-/* t -= W g over the components: eight at a time, so that t is seldom loaded and stored. W by
- * component, rows innermost. */
-ASSAY_SIMD static void project(int64_t n,
-                               int64_t k,
-                               const double* restrict g,
-                               const double* restrict W,
-                               int64_t ld,
-                               double* restrict t) {
-  int64_t c = 0;
-  for (; c + 8 <= k; c += 8, W += 8 * ld) {
-    const double g0 = g[c], g1 = g[c + 1], g2 = g[c + 2], g3 = g[c + 3], g4 = g[c + 4],
-                 g5 = g[c + 5], g6 = g[c + 6], g7 = g[c + 7];
-    for (int64_t i = 0; i < n; i++)
-      t[i] = t[i] - g0 * W[i] - g1 * W[ld + i] - g2 * W[2 * ld + i] - g3 * W[3 * ld + i] -
-             g4 * W[4 * ld + i] - g5 * W[5 * ld + i] - g6 * W[6 * ld + i] - g7 * W[7 * ld + i];
-  }
-  for (; c < k; c++, W += ld)
-    for (int64_t i = 0; i < n; i++) t[i] -= g[c] * W[i];
-}
-
-/* t = r - lin, then w = clip(t / g) once the other components are taken from t. */
-ASSAY_SIMD static void start(int64_t n,
-                             const double* restrict r,
-                             const double* restrict lin,
-                             double* restrict t) {
-  for (int64_t i = 0; i < n; i++) t[i] = r[i] - lin[i];
-}
-ASSAY_SIMD static void place(int64_t n,
-                             double inverse,
-                             const double* restrict lower,
-                             const double* restrict upper,
-                             const double* restrict t,
-                             double* restrict w) {
-  for (int64_t i = 0; i < n; i++) w[i] = clip(t[i] * inverse, lower[i], upper[i]);
-}
-
-/* An entry that the other factor does not use costs only what its penalties say: it moves to the
- * cheaper bound, if any. */
-static double idle(double w, double lin, double lower, double upper) {
-  const double best = lin > 0 ? lower : lin < 0 ? upper : w;
-  return isfinite(best) ? best : clip(w, lower, upper);
-}
-
-/* One Gram for all rows. g: k, t: n doubles of scratch; everything by component, ld apart. */
-static void sweep_shared(int64_t n,
-                         int64_t k,
-                         int64_t ld,
-                         double* W,
-                         const double* R,
-                         const double* G,
-                         int64_t ldg,
-                         const terms* p,
-                         double* g,
-                         double* t) {
-  for (int64_t s = 0; s < k; s++) {
-    const int64_t a = p->order[s], at = a * ld;
-    const double own = G[a * ldg + a] + p->of.diag[a];
-    if (!(own >= DBL_MIN)) {
-      for (int64_t i = at; i < at + n; i++)
-        W[i] = idle(W[i], p->of.lin[i], p->of.lower[i], p->of.upper[i]);
-      continue;
-    }
-    memcpy(g, G + a * ldg, (size_t)k * sizeof *g);
-    g[a] = 0;
-    start(n, R + at, p->of.lin + at, t);
-    project(n, k, g, W, ld, t);
-    place(n, 1 / own, p->of.lower + at, p->of.upper + at, t, W + at);
-  }
-}
 
 /* u -= f v */
 ASSAY_SIMD static void subtract(int64_t n, double f, const double* restrict v, double* restrict u) {
@@ -128,8 +53,8 @@ static void sweep_row(int64_t i,
   for (int64_t s = 0; s < sweeps * k; s++) {
     const int64_t a = p->order[s % k], at = a * ld + i;
     const double own = G[a * ldg + a] + p->of.diag[a], old = W[at];
-    W[at] = own >= DBL_MIN ? clip(old + u[a] / own, p->of.lower[at], p->of.upper[at])
-                           : idle(old, p->of.lin[at], p->of.lower[at], p->of.upper[at]);
+    W[at] = own >= DBL_MIN ? assay_clip(old + u[a] / own, p->of.lower[at], p->of.upper[at])
+                           : assay_idle_entry(old, p->of.lin[at], p->of.lower[at], p->of.upper[at]);
     const double moved = W[at] - old;
     if (moved == 0) continue;
     subtract(k, moved, G + a * ldg, u);
@@ -168,7 +93,7 @@ static int32_t update(void* self, const assay_block* b) {
   draw_order(s, b, k, u, p.order);
   if (G->step == 0) {
     for (int64_t sweep = 0; sweep < s->inner; sweep++)
-      sweep_shared(n, k, ld, F->data, R->data, G->data, G->stride, &p, u, t);
+      assay_sweep_components(n, k, ld, F->data, R->data, G->data, G->stride, &p.of, p.order, u, t);
     return ASSAY_OK;
   }
   for (int64_t i = 0; i < n; i++)
@@ -188,9 +113,7 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->stream = p->stream;
   s->k = p->k[0];
   s->majoriser = majoriser;
-  /* hals has `inner`, cd has `shuffle`; what a name does not have is NaN. */
-  const double inner = host->option_number(p->options, "inner");
-  s->inner = inner >= 1 ? (int64_t)inner : 1;
+  s->inner = (int64_t)host->option_number(p->options, "inner");
   s->shuffle = host->option_number(p->options, "shuffle") == 1;
   *self = s;
   return ASSAY_OK;
@@ -215,11 +138,8 @@ static void destroy(void* self) {
   if (self) ((hals*)self)->host->free(self);
 }
 
-static const assay_option hals_options[] = {
+static const assay_option options[] = {
     {"inner", "sweeps over the components per step", ASSAY_OPT_INT, 0, 1, 1, 1000, NULL, NULL},
-    ASSAY_OPTION_CURVATURE,
-    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_option cd_options[] = {
     {"shuffle", "visit the components in an order drawn anew every step", ASSAY_OPT_BOOL, 0, 0, 0,
      1, NULL, NULL},
     ASSAY_OPTION_CURVATURE,
@@ -236,30 +156,31 @@ static const assay_solver vtable = {
     build,
     destroy};
 #define MATHS                                                                               \
-  "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k,\n"     \
+  "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k\n"      \
+  "(`shuffle`: in an order drawn anew every step),\n"                                       \
   "G = O'V O, r = O'V z of the other factor O; for F = W, then F = H\n"                     \
   "cost: 4ndk + 4(n + d)k^2 flops a step and one read of X (squared), 8ndk where the loss " \
   "bounds\n"                                                                                \
   "  its curvature, n d k^2 (nnz k^2 where entries are unobserved) with weights or masks\n" \
   "guarantee: the objective never rises: every entry is the exact minimiser of its parabola"
 static const assay_plugin hals_plugin = {sizeof hals_plugin,
-                                         ASSAY_PLUGIN_DETERMINISTIC,
-                                         "assay.solver/1",
-                                         "hals",
-                                         "hierarchical alternating least squares",
-                                         "Cichocki, Zdunek and Amari 2007",
-                                         MATHS,
-                                         hals_options,
-                                         &vtable,
-                                         NULL};
+                                                        ASSAY_PLUGIN_DETERMINISTIC,
+                                                        "assay.solver/1",
+                                                        "hals",
+                                                        "hierarchical alternating least squares",
+                                                        "Cichocki, Zdunek and Amari 2007",
+                                                        MATHS,
+                                                        options,
+                                                        &vtable,
+                                                        NULL};
 static const assay_plugin cd_plugin = {sizeof cd_plugin,
-                                       0,
+                                       ASSAY_PLUGIN_DETERMINISTIC,
                                        "assay.solver/1",
                                        "cd",
                                        "coordinate descent, with scikit-learn's order of updates",
                                        "Cichocki and Phan 2009; Hsieh and Dhillon 2011",
                                        MATHS,
-                                       cd_options,
+                                       options,
                                        &vtable,
                                        NULL};
 static const assay_plugin* const plugins[] = {&hals_plugin, &cd_plugin};
