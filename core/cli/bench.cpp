@@ -198,8 +198,9 @@ class Bench {
 
   // Positive factors of the data's scale, and the constraint the solver keeps.
   Expected<void> fill(const Descriptor& solver, graph::Model& model) const {
-    const char* implied = static_cast<const assay_solver*>(solver.plugin->vtable)->implies;
-    const Descriptor* constraint = implied ? registry_.find("penalty", implied) : nullptr;
+    const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);
+    const Descriptor* constraint = registry_.find("penalty", spec::implied_constraint(table));
+    const std::string only = spec::implied_factor(table);
     uint64_t state = 2;
     const int64_t lengths[2] = {kRows, kCols};
     for (int side = 0; side < 2; ++side) {
@@ -209,7 +210,7 @@ class Bench {
         for (int64_t a = 0; a < kRank; ++a)
           f.set(i, a, next(state) * std::sqrt(0.5 / static_cast<double>(kRank)) * 2);
       }
-      if (!constraint) continue;
+      if (!constraint || (!only.empty() && only != (side == 0 ? "W" : "H"))) continue;
       auto options = plugin::Options::complete(constraint->plugin->options, {}, constraint->id);
       if (!options) return std::move(options.error());
       auto set = plugin::PenaltySet::create({{constraint, *options}});

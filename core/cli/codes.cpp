@@ -109,6 +109,12 @@ const std::vector<CodeText>& code_texts() {
        "`rank: 8` is a model of two factors, W H; `rank: [8, 12]` one of three, W S H with S 8 x "
        "12. "
        "Most solvers fit two; `assay explain` of a solver says what it fits."},
+      {"E0212", "the solver says no to this model",
+       "Some solvers fit models of one form only: one factor of any sign, equal ranks, no "
+       "penalties "
+       "on a factor that follows from others. The message says which rule is broken and how to "
+       "keep "
+       "it. What depends on the data (their shape, signs, symmetry) is said once they are read."},
       {"E0300", "the data cannot be used",
        "The message says what is wrong with them. Nothing was changed and nothing was run."},
       {"E0301", "the data file is not there",

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/experiment/trial.hpp"
+#include "core/graph/ops.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -43,6 +44,14 @@ Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
     ASSAY_TRY(fit::from_member(member, state));
     model.state[member.name.substr(prefix.size())] = std::move(state);
   }
+  for (const Json& name : saved.about.value(kRowArrays, Json::array())) {
+    const kernels::Member* member = saved.find(name.get<std::string>());
+    if (!member || member->rows != model.n()) continue;
+    graph::Buffer state =
+        graph::Buffer::make(member->dtype, member->rows, member->vector ? 1 : member->cols);
+    ASSAY_TRY(fit::from_member(*member, state));
+    model.state[graph::kRowsState + member->name] = std::move(state);
+  }
   return {};
 }
 
@@ -76,6 +85,7 @@ Expected<Continued> partial_fit(const SavedModel& saved,
   SavedModel start = saved;
   for (kernels::Member& member : start.arrays)
     if (member.name == "W") member = rows->W;
+  start.about.erase(kRowArrays);  // of other rows
   ASSAY_TRY(start_from(start, *task));
   auto result = fit::fit(*task);
   if (!result) return std::move(result.error());

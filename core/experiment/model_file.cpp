@@ -197,8 +197,12 @@ SavedModel save(const spec::Trial& trial,
     if (!names.cols.empty()) n["cols"] = names.cols;
     if (!names.labels.empty()) n["labels"] = names.labels;
   }
-  for (const auto& [name, key] : model.results)
+  Json of_rows = Json::array();
+  for (const auto& [name, key] : model.results) {
     saved.arrays.push_back(fit::to_member(name, model.state.at(key)));
+    if (key.rfind(graph::kRowsState, 0) == 0) of_rows.push_back(name);
+  }
+  if (!of_rows.empty()) j[kRowArrays] = std::move(of_rows);
   for (int side = model.n_factors - 1; side >= 0; --side) {
     saved.arrays.insert(saved.arrays.begin(), user_view(model.factor[side], side));
   }

@@ -20,6 +20,9 @@ inline constexpr const char* kColumnWeights = "data.column_weights";
 // Before the name of what a solver keeps beside the factors: its STATE on COLS and ONE, with which a
 // fit can go on over other rows.
 inline constexpr const char* kState = "state.";
+// Key of model.json: names of arrays a solver keeps on the rows, with which a fit of the same rows
+// can go on.
+inline constexpr const char* kRowArrays = "row_arrays";
 
 struct SavedModel {
   Json about;  // model.json

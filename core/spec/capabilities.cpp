@@ -42,6 +42,12 @@ std::string implied_constraint(const assay_solver& solver) {
   return implied.substr(0, implied.find(':'));
 }
 
+std::string implied_factor(const assay_solver& solver) {
+  const std::string implied = solver.implies ? solver.implies : "";
+  const size_t colon = implied.find(':');
+  return colon == std::string::npos ? "" : implied.substr(colon + 1);
+}
+
 bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty) {
   if (solver.needs_penalty == 0) return true;
   if (penalty.id == implied_constraint(solver)) return true;

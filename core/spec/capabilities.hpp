@@ -22,6 +22,8 @@ bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty
 
 // Id of the constraint a solver keeps by itself, or "".
 std::string implied_constraint(const assay_solver& solver);
+// The factor it keeps it on ("W" of "nonneg:W"), or "" for all.
+std::string implied_factor(const assay_solver& solver);
 
 // "needs a squared loss", "needs penalties with a prox or a gradient"; "" when anything will do.
 std::string loss_needs(const assay_solver& solver);

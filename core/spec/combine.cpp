@@ -4,10 +4,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "core/plugin/instance.hpp"
 #include "core/spec/capabilities.hpp"
 #include "core/spec/nearest.hpp"
+#include "core/spec/stand_in.hpp"
 #include "core/spec/trial.hpp"
 
 namespace assay::spec {
@@ -37,12 +39,14 @@ class Combination {
         solver_(*context.registry.find("solver", trial.solver.id)) {}
 
   void check() {
+    const size_t before = context_.out.size();
     factors();
     loss();
-    factor("W", trial_.model.W);
-    factor("H", trial_.model.H);
-    if (trial_.model.rank.size() == 2) factor("S", trial_.model.S);
+    factor("W", trial_.model.W, 0);
+    factor("H", trial_.model.H, 1);
+    if (trial_.model.rank.size() == 2) factor("S", trial_.model.S, 2);
     data();
+    if (context_.out.size() == before) ask_solver();
     metrics();
   }
 
@@ -68,6 +72,19 @@ class Combination {
            n == 3 ? "fits W H: one rank" : "fits W S H: `rank: [k1, k2]`");
   }
 
+  // What bits cannot say: which signs, ranks or penalties go together.
+  void ask_solver() {
+    const auto refusal = solver_refusal(
+        trial_, solver_, *loss_, {penalties_[0].get(), penalties_[1].get(), penalties_[2].get()});
+    if (!refusal) return;
+    Diagnostic d("E0212", refusal->message);
+    d.help = refusal->help;
+    d.at(use_mark(root_, "solver"), "says no to this model").about("solver");
+    d.note = refusal->note;
+    d.note.push_back("in a sweep, `on_incompatible: skip` leaves such pairs out and lists them");
+    context_.out.push_back(std::move(d));
+  }
+
   void loss() {
     const auto instance = plugin::Loss::create(
         *context_.registry.find("loss", trial_.model.loss.id), trial_.model.loss.options);
@@ -75,7 +92,8 @@ class Combination {
       report(instance.error(), "model.loss");
       return;
     }
-    if (takes_loss(solver_of(solver_), **instance)) return;
+    loss_ = *instance;
+    if (takes_loss(solver_of(solver_), *loss_)) return;
     const std::string& id = trial_.model.loss.id;
     refuse(Diagnostic("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id))
                .with_help(
@@ -84,7 +102,7 @@ class Combination {
            use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
   }
 
-  void factor(const std::string& name, const FactorSpec& spec) {
+  void factor(const std::string& name, const FactorSpec& spec, size_t side) {
     const std::string path = "model." + name;
     std::vector<std::pair<const Descriptor*, plugin::Options>> items;
     for (const Use& use : spec.penalties) penalty(use, name, false, items);
@@ -99,6 +117,7 @@ class Combination {
       report(error, where);
       return;
     }
+    penalties_[side] = *set;
     if (const auto signs = (*set)->check_signs(); !signs) report(signs.error(), where);
     signed_l1(**set, name, where);
   }
@@ -206,6 +225,8 @@ class Combination {
   const Node& root_;
   Context& context_;
   const Descriptor& solver_;
+  std::shared_ptr<plugin::Loss> loss_;
+  std::shared_ptr<plugin::PenaltySet> penalties_[3];
 };
 
 }  // namespace

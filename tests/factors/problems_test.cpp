@@ -5,6 +5,7 @@
 
 #include "core/experiment/model_file.hpp"
 #include "core/experiment/new_rows.hpp"
+#include "core/spec/parse.hpp"
 #include "tests/factors/support.hpp"
 
 using namespace assay;
@@ -280,4 +281,37 @@ TEST_CASE("refused: what these solvers cannot do, in words") {
   Case penalised{"convex", trial_of("convex", {3}, "nf"), random_problem()};
   penalised.trial.model.H.penalties = {use("penalty", "l2")};
   CHECK(error_of(penalised).message.find("no penalties on H") != std::string::npos);
+}
+
+TEST_CASE("refused before data are read: what the spec alone shows") {
+  const auto codes = [](const std::string& model, const std::string& solver,
+                        const std::string& more = "") {
+    std::string found;
+    const auto parsed = spec::parse("refused.yaml",
+                                    "assay: 1\nname: refused\nmodel: { " + model +
+                                        " }\ninit: random\nsolver: " + solver + "\n" + more,
+                                    {{}, {}, true}, *registry());
+    for (const auto& d : parsed.diagnostics) found += d.code + " ";
+    return found;
+  };
+  const std::string nonneg = "{ constraint: nonneg }",
+                    l2 = "{ penalties: [{ use: l2, weight: 1 }] }";
+  CHECK(codes("rank: 3, W: " + nonneg, "semi") == "");
+  CHECK(codes("rank: 3", "semi") == "");
+  CHECK(codes("rank: 3, W: " + nonneg + ", H: " + nonneg, "semi") == "E0212 ");
+  CHECK(codes("rank: 3, W: " + nonneg + ", H: " + l2, "semi") == "E0212 ");
+  CHECK(codes("rank: 3, W: " + nonneg, "convex") == "");
+  CHECK(codes("rank: 3, W: " + nonneg + ", H: " + l2, "convex") == "E0212 ");
+  CHECK(codes("rank: 3, H: " + nonneg, "convex") == "E0212 ");
+  CHECK(codes("rank: 3", "onmf") == "");
+  CHECK(codes("rank: 3, W: { fixed: w.csv }", "onmf") == "E0212 ");
+  CHECK(codes("rank: [3, 3]", "symmetric") == "");
+  CHECK(codes("rank: [3, 4]", "symmetric") == "E0212 ");
+  CHECK(codes("rank: 3, W: { fixed: w.csv }", "symmetric") == "E0212 ");
+  const std::string kept = "{ use: tri, orthogonal: both }",
+                    split = "split: { use: entries, test: 0.1 }\n";
+  CHECK(codes("rank: [3, 4]", kept) == "");
+  CHECK(codes("rank: [3, 4], loss: kl", kept) == "E0212 ");
+  CHECK(codes("rank: [3, 4]", kept, split) == "E0212 ");
+  CHECK(codes("rank: [3, 4]", "tri", split) == "");
 }

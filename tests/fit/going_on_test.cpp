@@ -113,3 +113,27 @@ TEST_CASE("partial fit: solvers without a state go on from H alone") {
   REQUIRE(more.ok());
   CHECK(loss_of(more->model, dense(q), f.runtime) < loss_of(model, dense(q), f.runtime));
 }
+
+TEST_CASE("convex: a warm start goes on with A, and other rows are refused in words") {
+  const Problem p = random_problem(60, 23, 4, 3);
+  spec::Trial half = mu_trial("squared", p.k);
+  half.solver = use("solver", "convex");
+  half.model.H.constraint.reset();
+  half.stop.max_iter = 10;
+  spec::Trial all = half;
+  all.stop.max_iter = 20;
+  Fixture one(dense(p), half), uncut(dense(p), all);
+  const experiment::SavedModel model = saved_of(one, one.run());
+  Fixture two(dense(p), half);
+  REQUIRE(experiment::start_from(model, two.task).ok());
+  two.run();
+  uncut.run();
+  CHECK(two.factor(0) == uncut.factor(0));
+  CHECK(two.factor(1) == uncut.factor(1));
+  for (const int64_t rows : {60, 30}) {
+    const auto more =
+        experiment::partial_fit(model, dense(random_problem(rows, 23, 4, 5)), 5, one.runtime);
+    REQUIRE_FALSE(more.ok());
+    CHECK(more.error().message.find("other rows") != std::string::npos);
+  }
+}

@@ -4,9 +4,10 @@
 //   overlap:  weight/2 sum over a != b of f_a'f_b, for f >= 0: 0 when supports are disjoint
 // A quartic has no quadratic above it, so solvers of normal equations take `overlap` only, whose
 // curvature within a row is at most weight (k - 1).
+#include <algorithm>
 #include <assay/plugin.hpp>
 #include <cmath>
-#include <vector>
+#include <span>
 
 namespace {
 
@@ -24,9 +25,9 @@ class Orthogonal {
     f.mu_power = overlap_ ? 1 : 3;
     return f;
   }
-  double value(ConstMatrix F) const {
+  double value(const Call& call, ConstMatrix F) const {
     const int64_t k = F.cols();
-    const std::vector<double> gram = gram_of(F);
+    const auto gram = gram_of(call, F);
     double total = 0;
     for (int64_t a = 0; a < k; ++a) {
       for (int64_t b = 0; b < k; ++b) {
@@ -37,9 +38,9 @@ class Orthogonal {
     }
     return weight_ / 4 * total;
   }
-  double whole(ConstMatrix F, Matrix num, Matrix den) const {
+  double whole(const Call& call, ConstMatrix F, Matrix num, Matrix den) const {
     const int64_t k = F.cols();
-    const std::vector<double> gram = overlap_ ? std::vector<double>() : gram_of(F);
+    const auto gram = overlap_ ? std::span<double>() : gram_of(call, F);
     for (int64_t i = 0; i < F.rows(); ++i) {
       double sum = 0;
       for (const double f : F.row(i)) sum += f;
@@ -58,9 +59,10 @@ class Orthogonal {
   }
 
  private:
-  static std::vector<double> gram_of(ConstMatrix F) {
+  static std::span<double> gram_of(const Call& call, ConstMatrix F) {
     const int64_t k = F.cols();
-    std::vector<double> gram(static_cast<size_t>(k * k), 0.0);
+    const auto gram = call.scratch<double>(k * k);
+    std::fill(gram.begin(), gram.end(), 0.0);
     for (int64_t i = 0; i < F.rows(); ++i)
       for (int64_t a = 0; a < k; ++a)
         for (int64_t b = 0; b < k; ++b) gram[static_cast<size_t>(a * k + b)] += F(i, a) * F(i, b);

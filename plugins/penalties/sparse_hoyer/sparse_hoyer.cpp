@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <assay/plugin.hpp>
 #include <cmath>
-#include <vector>
+#include <span>
 
 namespace {
 
@@ -27,29 +27,30 @@ class SparseHoyer {
     f.kind = ASSAY_PENALTY_SET;
     return f;
   }
-  double value(ConstMatrix F) const {
+  double value(const Call& call, ConstMatrix F) const {
     const Lines lines(F, along_);
-    std::vector<double> f(static_cast<size_t>(lines.length()));
+    const auto f = call.scratch<double>(lines.length());
     for (int64_t l = 0; l < lines.count(); ++l) {
       for (size_t i = 0; i < f.size(); ++i) f[i] = lines(l, static_cast<int64_t>(i));
       if (!inside(f, kSlack)) return INFINITY;
     }
     return 0;
   }
-  void prox(Matrix F, double) const { project(F); }
-  void project(Matrix F) const {
+  void prox(const Call& call, Matrix F, double) const { project(call, F); }
+  void project(const Call& call, Matrix F) const {
     const Lines lines(F, along_);
-    std::vector<double> f(static_cast<size_t>(lines.length())), z;
+    const auto f = call.scratch<double>(lines.length()), z = call.scratch<double>(lines.length());
+    const auto dropped = call.scratch<char>(lines.length());
     for (int64_t l = 0; l < lines.count(); ++l) {
       for (size_t i = 0; i < f.size(); ++i) f[i] = lines(l, static_cast<int64_t>(i));
       if (inside(f, kSettled)) continue;
-      nearest(f, z);
+      nearest(f, z, dropped);
       for (size_t i = 0; i < f.size(); ++i) lines(l, static_cast<int64_t>(i)) = z[i];
     }
   }
 
  private:
-  bool inside(const std::vector<double>& f, double slack) const {
+  bool inside(std::span<const double> f, double slack) const {
     double sum = 0, squares = 0;
     for (const double v : f) {
       if (!(v >= 0)) return false;
@@ -63,9 +64,9 @@ class SparseHoyer {
   }
 
   // z: the nearest point of the cone to f.
-  void nearest(const std::vector<double>& f, std::vector<double>& z) const {
+  void nearest(std::span<const double> f, std::span<double> z, std::span<char> dropped) const {
     const size_t n = f.size();
-    z = f;
+    std::copy(f.begin(), f.end(), z.begin());
     if (n < 2) {
       z[0] = std::max(z[0], 0.0);
       return;
@@ -76,7 +77,7 @@ class SparseHoyer {
     for (const double v : f) size = std::max(size, std::abs(v));
     if (size == 0) return;
     for (double& v : z) v /= size;
-    std::vector<char> dropped(n, 0);
+    std::fill(dropped.begin(), dropped.end(), char{0});
     size_t left = n;
     for (size_t round = 0; round < n; ++round) {
       double total = 0;
@@ -102,7 +103,7 @@ class SparseHoyer {
   }
 
   // Moves z away from the middle m of the plane until |z|_2 = 1: m + alpha (z - m), alpha >= 0.
-  static void spread(std::vector<double>& z, const std::vector<char>& dropped, double m) {
+  static void spread(std::span<double> z, std::span<const char> dropped, double m) {
     double away = 0, cross = 0, base = -1;
     size_t left = 0, top = 0;
     for (size_t i = 0; i < z.size(); ++i) {

@@ -353,7 +353,7 @@ constexpr assay_plugin plugin =
              "hidden entries as 0:\n"
              "  A <- A * sqrt((R+ + E-) / (R- + E+)),  R = Y (w * X)'W,  E = Y (w * W A'Y)'W\n"
              "residual: the projected gradients in W and in A, as the stop rule's kkt\n"
-             "cost: 8ndk per step, 16ndk where X has negative entries; 14ndk masked or weighted\n"
+             "cost: 8ndk per step, 16ndk where X has negative entries; 18ndk masked or weighted\n"
              "guarantee: no step raises the objective; A is saved with the model",
              options,
              &vtable,

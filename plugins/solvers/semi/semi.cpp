@@ -8,7 +8,7 @@
 // raises the objective. Ding, Li and Jordan 2010, eq. 10-11 and theorem 1.
 // Where entries count differently (weights w, hidden ones w = 0) both halves are problems of rows:
 // row i of F has P_i = sum_j w x o_j and its own G_i = sum_j w o_j o_j', a row of O its own Q and
-// C. The proof is about one row at a time, so it stays; cost per step 2 n d k^2.
+// C. The proof is about one row at a time, so it stays; cost per step 4 n d k^2.
 #include <assay/steps.h>
 
 #include <algorithm>
@@ -219,7 +219,7 @@ constexpr assay_plugin plugin = describe(
     "F is the factor with the constraint `nonneg`: W where neither names one\n"
     "masks, weights: the same row by row, G and F'F of each row over its observed entries, "
     "times their weights\n"
-    "cost: 4ndk per step; 2ndk^2 where entries count differently\n"
+    "cost: 4ndk per step; 4ndk^2 where entries count differently\n"
     "guarantee: no step raises the objective",
     options,
     &vtable,

@@ -2,7 +2,8 @@
 // The vtable of a penalty: value, and those of these the class has (const but for bind):
 //   prox(F, step), mu_add(F, num, den), grad_add(F, grad), quad_add(diag, lin, lower, upper),
 //   bind(Call, assay_factor_facts), whole(F, num, den) -> curvature, project(F), kkt(F, G), bounds(first, lower, upper).
-// facts(side) may look at the factor; value and prox may take the first row before F.
+// facts(side) may look at the factor; value and prox may take the first row before F, and value, prox, project and whole
+// the Call, whose scratch a step may use instead of allocating.
 #ifndef ASSAY_AUTHOR_PENALTY_HPP
 #define ASSAY_AUTHOR_PENALTY_HPP
 
@@ -37,7 +38,9 @@ constexpr assay_penalty penalty_table() {
   };
   t.value = [](void *self, assay_ctx *ctx, const assay_view *F, double *out) -> int32_t {
     return on<P>(self, ctx, [&](const P &p) {
-      if constexpr (requires { p.value(int64_t{0}, ConstMatrix(*F)); })
+      if constexpr (requires { p.value(Call{}, ConstMatrix(*F)); })
+        *out = p.value(Call{host_of<P>(self), ctx}, ConstMatrix(*F));
+      else if constexpr (requires { p.value(int64_t{0}, ConstMatrix(*F)); })
         *out = p.value(host_of<P>(self)->first_row(ctx), ConstMatrix(*F));
       else
         *out = p.value(ConstMatrix(*F));
@@ -46,6 +49,12 @@ constexpr assay_penalty penalty_table() {
   if constexpr (requires(const P &p, Matrix F) { p.prox(F, 1.0); })
     t.prox = [](void *self, assay_ctx *ctx, assay_view *F, double step) -> int32_t {
       return on<P>(self, ctx, [&](const P &p) { p.prox(Matrix(*F), step); });
+    };
+  else if constexpr (requires(const P &p, Matrix F) { p.prox(Call{}, F, 1.0); })
+    t.prox = [](void *self, assay_ctx *ctx, assay_view *F, double step) -> int32_t {
+      return on<P>(self, ctx, [&](const P &p) {
+        p.prox(Call{host_of<P>(self), ctx}, Matrix(*F), step);
+      });
     };
   else if constexpr (requires(const P &p, Matrix F) { p.prox(int64_t{0}, F, 1.0); })
     t.prox = [](void *self, assay_ctx *ctx, assay_view *F, double step) -> int32_t {
@@ -82,9 +91,23 @@ constexpr assay_penalty penalty_table() {
         *curvature += p.whole(ConstMatrix(*F), Matrix(*num), Matrix(*den));
       });
     };
+  else if constexpr (requires(const P &p, ConstMatrix F, Matrix m) { p.whole(Call{}, F, m, m); })
+    t.whole = [](void *self, assay_ctx *ctx, const assay_view *F, assay_view *num, assay_view *den,
+                 double *curvature) -> int32_t {
+      return on<P>(self, ctx, [&](const P &p) {
+        *curvature +=
+            p.whole(Call{host_of<P>(self), ctx}, ConstMatrix(*F), Matrix(*num), Matrix(*den));
+      });
+    };
   if constexpr (requires(const P &p, Matrix F) { p.project(F); })
     t.project = [](void *self, assay_ctx *ctx, assay_view *F) -> int32_t {
       return on<P>(self, ctx, [&](const P &p) { p.project(Matrix(*F)); });
+    };
+  else if constexpr (requires(const P &p, Matrix F) { p.project(Call{}, F); })
+    t.project = [](void *self, assay_ctx *ctx, assay_view *F) -> int32_t {
+      return on<P>(self, ctx, [&](const P &p) {
+        p.project(Call{host_of<P>(self), ctx}, Matrix(*F));
+      });
     };
   if constexpr (requires(const P &p, Matrix m) { p.bounds(int64_t{0}, m, m); })
     t.bounds = [](void *self, assay_ctx *ctx, assay_view *lower, assay_view *upper) -> int32_t {

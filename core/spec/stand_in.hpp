@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a solver itself says no to, as far as the spec alone can tell.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "core/plugin/instance.hpp"
+#include "core/plugin/registry.hpp"
+#include "core/spec/experiment.hpp"
+
+namespace assay::spec {
+
+// The solver's own refusal of this model (E_COMBINATION), or nothing. penalties: of W, H and S;
+// null for none.
+std::optional<Error> solver_refusal(const Trial& trial,
+                                    const plugin::Descriptor& solver,
+                                    const plugin::Loss& loss,
+                                    const std::array<const plugin::PenaltySet*, 3>& penalties);
+
+}  // namespace assay::spec
