@@ -82,19 +82,30 @@ TEST_CASE("law: no step raises the objective where entries count differently") {
   for (const Case& c : cases(40, 23)) {
     CAPTURE(c.name);
     for (const Form& form : unequal_forms(c.problem)) {
-      CAPTURE(form.name);
-      spec::Trial trial = c.trial;
-      trial.stop.max_iter = 80;
-      trial.stop.kkt_tol = 1e-300;
-      Fixture f(form.x, trial);
-      const fit::Result r = f.run();
-      const auto& rows = r.trace.rows;
-      for (size_t i = 1; i < rows.size(); ++i)
-        CHECK(rows[i].objective <= rows[i - 1].objective + 1e-12 * std::abs(rows[0].objective));
-      CHECK(rows.back().objective < 0.98 * rows.front().objective);
-      // That of semi is relative to the start.
-      if (c.name.rfind("semi", 0) != 0) CHECK(rows.back().kkt < rows.front().kkt);
-      CHECK(in_sets(f));
+      for (const char* penalty : {"", "l1", "l2"}) {
+        if (*penalty && c.name == "onmf") continue;
+        CAPTURE(form.name);
+        CAPTURE(penalty);
+        spec::Trial trial = c.trial;
+        trial.stop.max_iter = 80;
+        trial.stop.kkt_tol = 1e-300;
+        if (*penalty) {
+          spec::Use u = use("penalty", penalty);
+          u.options.values["weight"].number = 0.05;
+          trial.model.W.penalties = {u};
+          if (!trial.model.W.constraint)
+            std::swap(trial.model.W.penalties, trial.model.H.penalties);
+        }
+        Fixture f(form.x, trial);
+        const fit::Result r = f.run();
+        const auto& rows = r.trace.rows;
+        for (size_t i = 1; i < rows.size(); ++i)
+          CHECK(rows[i].objective <= rows[i - 1].objective + 1e-12 * std::abs(rows[0].objective));
+        CHECK(rows.back().objective < 0.98 * rows.front().objective);
+        // That of semi is relative to the start.
+        if (c.name.rfind("semi", 0) != 0) CHECK(rows.back().kkt < rows.front().kkt);
+        CHECK(in_sets(f));
+      }
     }
   }
 }
@@ -218,6 +229,17 @@ TEST_CASE("law: float32 follows float64 over 30 steps") {
     const fit::Result a = wide.run(), b = narrow.run();
     CHECK(b.certificate.loss == doctest::Approx(a.certificate.loss).epsilon(1e-3));
     CHECK(in_sets(narrow));
+    const auto forms = unequal_forms(c.problem), floats = unequal_forms(c.problem, ASSAY_F32);
+    for (size_t i = 0; i < 2; ++i) {  // those of dense X
+      CAPTURE(forms[i].name);
+      Fixture exact(forms[i].x, c.trial), rounded(floats[i].x, c.trial);
+      REQUIRE(rounded.model->compute == ASSAY_F32);
+      set_start(exact);
+      set_start(rounded);
+      const double loss = exact.run().certificate.loss;
+      CHECK(rounded.run().certificate.loss == doctest::Approx(loss).epsilon(1e-3));
+      CHECK(in_sets(rounded));
+    }
   }
 }
 
