@@ -11,6 +11,7 @@
 // Cost: power + 1 sweeps over X. Nothing here depends on the random stream but the fill of
 // nndsvdar.
 #include <algorithm>
+#include <assay/author/spectral.hpp>
 #include <assay/plugin.hpp>
 #include <cmath>
 #include <string>
@@ -23,10 +24,12 @@ using namespace assay::author;
 enum class Fill { kZero, kMean, kRandom };
 
 template <Fill fill>
-class Nndsvd {
+class Nndsvd : public Spectral<Nndsvd<fill>> {
+  using Base = Spectral<Nndsvd<fill>>;
+
  public:
   Nndsvd(Call call, const assay_problem& p)
-      : rng_(call.service<assay_rng>("assay.rng/1")), la_(call.service<assay_la>("assay.la/1")) {
+      : Base(call), rng_(call.service<assay_rng>("assay.rng/1")) {
     const Options options(call.host, p.options);
     k_ = p.k[0];
     if (p.n_factors != 2)
@@ -53,57 +56,27 @@ class Nndsvd {
     if (purpose != ASSAY_INIT) return;
     assay_buf Z = b.local("start", short_, q_);
     b.each<&Nndsvd::draw>("draw", short_, {{Z, ASSAY_OUT}});
-    Z = orthonormal(b, Z, short_, "start");
+    Z = this->orthonormal(b, Z, short_, q_, "start");
     for (int64_t i = 0; i < power_; ++i) {
       const std::string n = std::to_string(i);
       const assay_buf Y = b.local(("image_" + n).c_str(), long_, q_);
       const assay_buf next = b.local(("power_" + n).c_str(), short_, q_);
       b.times(Y, ASSAY_X, Z);
       b.times(next, ASSAY_X, Y);
-      Z = orthonormal(b, next, short_, "power_" + n);
+      Z = this->orthonormal(b, next, short_, q_, "power_" + n);
     }
-    Z = orthonormal(b, Z, short_,
-                    "basis");  // a second pass takes the error of the first to rounding
+    Z = this->orthonormal(b, Z, short_, q_,
+                          "basis");  // a second pass takes the error of the first to rounding
 
     const assay_buf B = b.local("range", long_, q_);
     b.times(B, ASSAY_X, Z);
-    const assay_buf G = gram(b, B, "range"), R = b.small("range_inverse", q_, q_),
-                    Q = b.local("range_basis", long_, q_);
-    b.each<&Nndsvd::invert>("invert_range", ASSAY_ONE, {{G, ASSAY_IN}, {R, ASSAY_OUT}});
-    b.times(Q, B, R);
-    const assay_buf G2 = gram(b, Q, "range_basis");
-    const assay_buf P = b.small("left", q_, k_), T = b.small("right", q_, k_),
-                    s = b.small("sigma", 1, k_);
-    b.each<&Nndsvd::decompose>(
-        "decompose", ASSAY_ONE,
-        {{G, ASSAY_IN}, {G2, ASSAY_IN}, {P, ASSAY_OUT}, {T, ASSAY_OUT}, {s, ASSAY_OUT}});
-    assay_buf vectors[2] = {b.local("long_vectors", long_, k_),
-                            b.local("short_vectors", short_, k_)};
-    b.times(vectors[0], Q, P);
-    b.times(vectors[1], Z, T);
+    const auto t = this->triplets(b, B, long_, Z, q_, k_, "svd");
+    assay_buf vectors[2] = {t.left, t.right};
     if (long_ == ASSAY_COLS) std::swap(vectors[0], vectors[1]);
-    split_signs(b, vectors, s);
+    split_signs(b, vectors, t.sigma);
   }
 
  private:
-  assay_buf gram(const Builder& b, assay_buf a, const std::string& name) const {
-    const assay_buf G = b.sum(("gram_" + name).c_str(), q_, q_);
-    b.gram(G, a, a);
-    return G;
-  }
-
-  // Z R with orthonormal columns, R from the Gram matrix of Z.
-  assay_buf orthonormal(const Builder& b,
-                        assay_buf Z,
-                        int32_t axis,
-                        const std::string& name) const {
-    const assay_buf G = gram(b, Z, name), R = b.small(("inverse_" + name).c_str(), q_, q_),
-                    Q = b.local(("orthonormal_" + name).c_str(), axis, q_);
-    b.each<&Nndsvd::invert>(("invert_" + name).c_str(), ASSAY_ONE, {{G, ASSAY_IN}, {R, ASSAY_OUT}});
-    b.times(Q, Z, R);
-    return Q;
-  }
-
   void split_signs(const Builder& b, const assay_buf vectors[2], assay_buf s) const {
     const assay_buf parts[2] = {b.sum("parts_w", 2, k_), b.sum("parts_h", 2, k_)};
     const assay_buf scales[2] = {b.small("scales_w", 2, k_), b.small("scales_h", 2, k_)};
@@ -128,63 +101,6 @@ class Nndsvd {
     const Matrix Z = b.matrix(0);
     for (int64_t j = 0; j < Z.rows(); ++j)
       rng_->normal(0, static_cast<uint64_t>((b.first() + j) * q_), q_, Z.row(j).data());
-  }
-
-  // G = V D V' -> V D^(-1/2), with columns of 0 for directions that are rounding; eigenvalues into
-  // d, vectors into v.
-  void inverse_root(const Matrix& G,
-                    const Matrix* out,
-                    std::span<double> v,
-                    std::span<double> d) const {
-    for (int64_t i = 0; i < q_; ++i) std::copy_n(&G(i, 0), q_, &v[static_cast<size_t>(i * q_)]);
-    Call::check(la_->eigh(q_, v.data(), q_, d.data()));
-    const double least = d[static_cast<size_t>(q_ - 1)] * static_cast<double>(q_) * 2.3e-16;
-    for (double& w : d)
-      if (!(w > least)) w = 0;
-    if (out == nullptr) return;
-    for (int64_t i = 0; i < q_; ++i)
-      for (int64_t j = 0; j < q_; ++j) {
-        const double w = d[static_cast<size_t>(j)];
-        (*out)(i, j) = w > 0 ? v[static_cast<size_t>(i * q_ + j)] / std::sqrt(w) : 0;
-      }
-  }
-
-  void invert(const Block& b) const {
-    const Matrix R = b.matrix(1);
-    inverse_root(b.matrix(0), &R, b.call().scratch<double>(q_ * q_), b.call().scratch<double>(q_));
-  }
-
-  // B = Q R1 with R1 = D1^(1/2) V1', Q = Q2 R2 likewise from its own Gram matrix; svd(R2 R1) = P
-  // diag(s) T'. left = R2^(-1) P, so that Q left are u; right = T; both the first k columns.
-  void decompose(const Block& b) const {
-    const auto qq = [&] { return b.call().scratch<double>(q_ * q_); };
-    const auto root = [this](std::span<const double> v, std::span<const double> d,
-                             std::span<double> out) {
-      for (int64_t i = 0; i < q_; ++i)
-        for (int64_t j = 0; j < q_; ++j)
-          out[static_cast<size_t>(i * q_ + j)] =
-              std::sqrt(d[static_cast<size_t>(i)]) * v[static_cast<size_t>(j * q_ + i)];
-    };
-    const auto v = qq(), R1 = qq(), R2 = qq(), product = qq(), inverse = qq(), U = qq(), Vt = qq();
-    const auto d = b.call().scratch<double>(q_), s = b.call().scratch<double>(q_);
-    inverse_root(b.matrix(0), nullptr, v, d);
-    root(v, d, R1);
-    assay_view view{};
-    view.data = inverse.data();
-    view.rows = view.cols = view.stride = q_;
-    const Matrix R2_inverse(view);
-    inverse_root(b.matrix(1), &R2_inverse, v, d);
-    root(v, d, R2);
-    Call::check(
-        la_->gemm(0, 0, q_, q_, q_, 1, R2.data(), q_, R1.data(), q_, 0, product.data(), q_));
-    Call::check(la_->svd(q_, q_, product.data(), q_, U.data(), q_, s.data(), Vt.data(), q_));
-    const Matrix left = b.matrix(2), right = b.matrix(3), sigma = b.matrix(4);
-    Call::check(la_->gemm(0, 0, q_, k_, q_, 1, inverse.data(), q_, U.data(), q_, 0, left.data(),
-                          left.stride()));
-    for (int64_t a = 0; a < k_; ++a) {
-      sigma(0, a) = s[static_cast<size_t>(a)];
-      for (int64_t i = 0; i < q_; ++i) right(i, a) = Vt[static_cast<size_t>(a * q_ + i)];
-    }
   }
 
   // Squared norms of the positive and of the negative part of each vector.
@@ -233,7 +149,6 @@ class Nndsvd {
   }
 
   const assay_rng* rng_;
-  const assay_la* la_;
   int64_t k_ = 0, q_ = 0, power_ = 0;
   int32_t long_ = ASSAY_ROWS, short_ = ASSAY_COLS;
   double mean_ = 0;

@@ -37,9 +37,8 @@ struct member_of<void (T::*)(const Block &) const> {
   using type = T;
 };
 
-template <auto Member>
+template <auto Member, class T>
 int32_t block_thunk(void *self, const assay_block *b) {
-  using T = typename member_of<decltype(Member)>::type;
   auto *instance = static_cast<Instance<T> *>(self);
   return catching(instance->host, b->ctx,
                   [&] { (instance->object.*Member)(Block(instance->host, *b)); });
@@ -119,8 +118,8 @@ class Builder {
     t.rhs = rhs;
     b_->normals(b_, &t);
   }
-  // Member: void (T::*)(const Block&) const, T the plugin's class; flags: ASSAY_EACH_X.
-  template <auto Member>
+  // Member: void (T::*)(const Block&) const, T the plugin's class (given where Member is of a base); flags: ASSAY_EACH_X.
+  template <auto Member, class T = typename detail::member_of<decltype(Member)>::type>
   void each(const char *name, int32_t axis, std::initializer_list<assay_arg> args, int32_t tag = 0,
             uint32_t flags = 0) const {
     assay_each e{};
@@ -129,11 +128,14 @@ class Builder {
     e.name = name;
     e.axis = axis;
     e.n_args = static_cast<int32_t>(args.size());
-    e.fn = detail::block_thunk<Member>;
+    e.fn = detail::block_thunk<Member, T>;
     e.args = args.begin();
     e.tag = tag;
     b_->each(b_, &e);
   }
+  // The lines up to end(): see assay_builder.
+  void loop(int64_t max, assay_buf until) const { b_->loop(b_, max, until); }
+  void end() const { b_->end(b_); }
   void report(const char *name, assay_buf buffer) const { b_->report(b_, name, buffer); }
   int32_t status() const { return b_->status(b_); }
 
