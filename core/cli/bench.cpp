@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // assay bench: the machine's limits, then each solver's step on a built-in problem as a fraction of
 // them. A step that reads b bytes of X and makes f floating-point operations cannot be faster than
-// max(b / bandwidth, f / peak).
+// max(b / bandwidth, f / peak). Every pair of solver and loss runs on a few rows first; where all
+// rows would not fit its share of the solver's time, these few are what is measured.
 #include <fmt/core.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/cli/machine.hpp"
@@ -23,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using plugin::Descriptor;
 
-constexpr int64_t kRows = 20000, kCols = 784, kRank = 16;
+constexpr int64_t kRows = 20000, kFewRows = 400, kCols = 784, kRank = 16;
 
 double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -41,22 +43,31 @@ double next(uint64_t& state) {
   return (static_cast<double>(state >> 11) + 0.5) * 0x1.0p-53;
 }
 
-Expected<data::Data> problem() {
-  auto values = std::make_shared<std::vector<double>>(static_cast<size_t>(kRows * kCols));
+struct Problem {
+  std::shared_ptr<const data::Data> x;
+  data::Facts facts;
+};
+
+Expected<Problem> problem(int64_t rows) {
+  auto values = std::make_shared<std::vector<double>>(static_cast<size_t>(rows * kCols));
   uint64_t state = 1;
   for (double& v : *values) v = next(state);
   assay_dense view{};
   view.data = values->data();
   view.dtype = ASSAY_F64;
-  view.rows = kRows;
+  view.rows = rows;
   view.cols = kCols;
   view.row_stride = kCols;
   view.col_stride = 1;
-  return data::from_dense(view, values);
+  auto x = data::from_dense(view, values);
+  if (!x) return std::move(x.error());
+  const auto facts = data::measure(*x);
+  return Problem{std::make_shared<const data::Data>(std::move(*x)), facts};
 }
 
 struct Timing {
   double step = 0;  // median seconds
+  int64_t rows = 0;
   graph::Estimate estimate;
 };
 
@@ -73,10 +84,14 @@ class Bench {
     auto arena = graph::Arena::create(threads_);
     if (!arena) return tool_.show(arena.error());
     arena_ = *arena;
-    auto x = problem();
-    if (!x) return tool_.show(x.error());
-    x_ = std::make_shared<data::Data>(std::move(*x));
-    facts_ = data::measure(*x_);
+    auto all = problem(kRows), few = problem(kFewRows);
+    if (!all) return tool_.show(all.error());
+    if (!few) return tool_.show(few.error());
+    all_ = std::move(*all);
+    few_ = std::move(*few);
+    budget_ = flags_.budget > 0       ? flags_.budget
+              : flags_.solver.empty() ? kBenchBudget
+                                      : std::numeric_limits<double>::infinity();
     machine_ = measure_machine(isa_, threads_, flags_.seconds);
     if (tool_.json) {
       tool_.out(nlohmann::ordered_json{{"isa", kernels::isa_name(isa_)},
@@ -103,8 +118,7 @@ class Bench {
     for (const Descriptor* solver : registry_.all("solver")) {
       if (!flags_.solver.empty() && solver->id != flags_.solver) continue;
       any = true;
-      for (const Descriptor* loss : registry_.all("loss"))
-        code = std::max(code, pair(*solver, *loss, rows));
+      code = std::max(code, losses(*solver, rows));
     }
     if (!any) {
       Error e =
@@ -115,52 +129,96 @@ class Bench {
       return tool_.show(e);
     }
     if (!tool_.json)
-      tool_.out(table({"solver", "loss", "ms per step", "GB/s", "GFLOP/s", "limit ms",
+      tool_.out(table({"solver", "loss", "rows", "ms per step", "GB/s", "GFLOP/s", "limit ms",
                        "of the limit", "bound by"},
                       rows, tool_.color_out));
     return code;
   }
 
-  // One row, or nothing for a pair that does not fit.
-  int pair(const Descriptor& solver,
-           const Descriptor& loss_plugin,
-           std::vector<std::vector<std::string>>& rows) {
-    auto options = plugin::Options::complete(loss_plugin.plugin->options, {}, loss_plugin.id);
-    if (!options) return kOk;
-    auto loss = plugin::Loss::create(loss_plugin, *options);
-    if (!loss) return tool_.show(loss.error());
-    if (!spec::takes_loss(*static_cast<const assay_solver*>(solver.plugin->vtable), **loss))
-      return kOk;
-    const auto timing = time(solver, *loss);
-    if (!timing) return tool_.show(timing.error());
-    const double by_memory = timing->estimate.bytes_of_x / machine_.bytes_per_second;
-    const double by_compute = timing->estimate.flops / machine_.flops_per_second;
-    const double limit = std::max(by_memory, by_compute), share = limit / timing->step;
-    const char* bound = by_memory > by_compute ? "memory" : "arithmetic";
-    if (tool_.json) {
-      tool_.out(nlohmann::ordered_json{{"solver", solver.id},
-                                       {"loss", loss_plugin.id},
-                                       {"seconds", timing->step},
-                                       {"limit_seconds", limit},
-                                       {"fraction", share},
-                                       {"bound", bound},
-                                       {"bytes", timing->estimate.bytes_of_x},
-                                       {"flops", timing->estimate.flops}}
-                    .dump() +
-                "\n");
+  // A row for each loss the solver takes; they share its time.
+  int losses(const Descriptor& solver, std::vector<std::vector<std::string>>& rows) {
+    const auto& vtable = *static_cast<const assay_solver*>(solver.plugin->vtable);
+    std::vector<std::shared_ptr<plugin::Loss>> taken;
+    for (const Descriptor* d : registry_.all("loss")) {
+      auto options = plugin::Options::complete(d->plugin->options, {}, d->id);
+      if (!options) continue;
+      auto loss = plugin::Loss::create(*d, *options);
+      if (!loss) return tool_.show(loss.error());
+      if (spec::takes_loss(vtable, **loss)) taken.push_back(std::move(*loss));
+    }
+    const auto start = Clock::now();
+    for (size_t i = 0; i < taken.size(); ++i) {
+      say(fmt::format("{}, {}", solver.id, taken[i]->id()));
+      const double left = budget_ - since(start);
+      auto timing = measure(solver, taken[i], left / static_cast<double>(taken.size() - i));
+      say("");
+      if (timing) {
+        show_row(solver.id, taken[i]->id(), *timing, rows);
+        continue;
+      }
+      const Error& e = timing.error();
+      if (e.status != ASSAY_E_SHAPE && e.status != ASSAY_E_COMBINATION) return tool_.show(e);
+      if (!tool_.quiet) tool_.err(fmt::format("not measured: {}\n", e.message));
       return kOk;
     }
-    rows.push_back({solver.id, loss_plugin.id, fmt::format("{:.3f}", timing->step * 1e3),
-                    fmt::format("{:.1f}", timing->estimate.bytes_of_x / timing->step * 1e-9),
-                    fmt::format("{:.1f}", timing->estimate.flops / timing->step * 1e-9),
-                    fmt::format("{:.3f}", limit * 1e3), fmt::format("{:.2f}", share), bound});
     return kOk;
   }
 
-  Expected<Timing> time(const Descriptor& solver, const std::shared_ptr<plugin::Loss>& loss) {
+  // What is being measured, on one line of a terminal.
+  void say(const std::string& what) const {
+    if (tool_.tty_err && !tool_.quiet) tool_.err("\r\x1b[K" + what);
+  }
+
+  // Few rows first: all of them where a warming step and another fit the share.
+  Expected<Timing> measure(const Descriptor& solver,
+                           const std::shared_ptr<plugin::Loss>& loss,
+                           double share) {
+    const auto start = Clock::now();
+    auto few = time(solver, loss, few_, 0);
+    if (!few) return few;
+    share -= since(start);
+    const double all = 2 * few->step * static_cast<double>(kRows) / static_cast<double>(kFewRows);
+    if (all <= share) return time(solver, loss, all_, share);
+    return 3 * few->step < share ? time(solver, loss, few_, share) : few;
+  }
+
+  void show_row(const std::string& solver,
+                const std::string& loss,
+                const Timing& timing,
+                std::vector<std::vector<std::string>>& rows) {
+    const double by_memory = timing.estimate.bytes_of_x / machine_.bytes_per_second;
+    const double by_compute = timing.estimate.flops / machine_.flops_per_second;
+    const double limit = std::max(by_memory, by_compute), share = limit / timing.step;
+    const char* bound = by_memory > by_compute ? "memory" : "arithmetic";
+    if (tool_.json) {
+      tool_.out(nlohmann::ordered_json{{"solver", solver},
+                                       {"loss", loss},
+                                       {"rows", timing.rows},
+                                       {"seconds", timing.step},
+                                       {"limit_seconds", limit},
+                                       {"fraction", share},
+                                       {"bound", bound},
+                                       {"bytes", timing.estimate.bytes_of_x},
+                                       {"flops", timing.estimate.flops}}
+                    .dump() +
+                "\n");
+      return;
+    }
+    rows.push_back({solver, loss, fmt::format("{}", timing.rows),
+                    fmt::format("{:.3f}", timing.step * 1e3),
+                    fmt::format("{:.1f}", timing.estimate.bytes_of_x / timing.step * 1e-9),
+                    fmt::format("{:.1f}", timing.estimate.flops / timing.step * 1e-9),
+                    fmt::format("{:.3f}", limit * 1e3), fmt::format("{:.2f}", share), bound});
+  }
+
+  // The median of at least three steps, or of as many as `most` seconds have room for.
+  Expected<Timing> time(const Descriptor& solver,
+                        const std::shared_ptr<plugin::Loss>& loss,
+                        const Problem& problem,
+                        double most) {
     graph::Model model;
-    model.x = x_;
-    model.facts = facts_;
+    model.x = problem.x;
+    model.facts = problem.facts;
     model.loss = loss;
     ASSAY_TRY(fill(solver, model));
     fit::Chosen chosen;
@@ -175,15 +233,20 @@ class Bench {
     plan_options.isa = isa_;
     auto plan = (*method)->plan(ASSAY_STEP, model, plan_options);
     if (!plan) return std::move(plan.error());
+    if (!*plan)
+      return Error(ASSAY_E_COMBINATION, "E0200", "solver `" + solver.id + "` has no step");
     Timing out;
+    out.rows = model.n();
     out.estimate = (*plan)->estimate();
     std::vector<double> times;
+    const auto start = Clock::now();
     ASSAY_TRY(step(**plan));
-    for (const auto start = Clock::now(); times.size() < 3 || since(start) < flags_.seconds;) {
+    do {
       const auto begin = Clock::now();
       ASSAY_TRY(step(**plan));
       times.push_back(since(begin));
-    }
+    } while ((times.size() < 3 || since(start) < flags_.seconds) &&
+             since(start) + times.back() < most);
     std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                      times.end());
     out.step = times[times.size() / 2];
@@ -202,7 +265,7 @@ class Bench {
     const Descriptor* constraint = registry_.find("penalty", spec::implied_constraint(table));
     const std::string only = spec::implied_factor(table);
     uint64_t state = 2;
-    const int64_t lengths[2] = {kRows, kCols};
+    const int64_t lengths[2] = {model.n(), model.d()};
     for (int side = 0; side < 2; ++side) {
       graph::Buffer& f = model.factor[side];
       f = graph::Buffer::make(ASSAY_F64, lengths[side], kRank);
@@ -226,8 +289,8 @@ class Bench {
   kernels::Isa isa_ = kernels::Isa::kBaseline;
   int threads_ = 1;
   std::shared_ptr<graph::Arena> arena_;
-  std::shared_ptr<const data::Data> x_;
-  data::Facts facts_;
+  Problem all_, few_;
+  double budget_ = 0;
   Machine machine_;
 };
 

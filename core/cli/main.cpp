@@ -181,6 +181,12 @@ void add_bench(CLI::App& app, Tool& tool) {
       ->type_name("S")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 600.0));
+  verb->add_option("--budget", flags->budget,
+                   fmt::format("time per solver, shared by its losses (default: {}, and no end "
+                               "where one solver is named)",
+                               kBenchBudget))
+      ->type_name("S")
+      ->check(CLI::Range(0.1, 3600.0));
   verb->add_option("--threads", flags->threads, "threads (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 4096));

@@ -62,8 +62,10 @@ int init(const Tool& tool, const InitFlags& flags);
 struct BenchFlags {
   std::string solver;
   double seconds = 1;
+  double budget = 0;  // seconds of a solver; 0: none for one solver, kBenchBudget for all
   int threads = 0;
 };
+inline constexpr double kBenchBudget = 2;
 int bench(const Tool& tool, const BenchFlags& flags);
 
 int schema(const Tool& tool);
