@@ -264,16 +264,18 @@ class Bench {
     const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);
     const Descriptor* constraint = registry_.find("penalty", spec::implied_constraint(table));
     const std::string only = spec::implied_factor(table);
+    static constexpr const char* kNames[] = {"W", "H", "S"};
     uint64_t state = 2;
-    const int64_t lengths[2] = {model.n(), model.d()};
-    for (int side = 0; side < 2; ++side) {
+    model.n_factors = spec::takes_factors(table, 2) ? 2 : 3;
+    const int64_t lengths[3] = {model.n(), model.d(), kRank};
+    for (int side = 0; side < model.n_factors; ++side) {
       graph::Buffer& f = model.factor[side];
       f = graph::Buffer::make(ASSAY_F64, lengths[side], kRank);
       for (int64_t i = 0; i < f.rows; ++i) {
         for (int64_t a = 0; a < kRank; ++a)
           f.set(i, a, next(state) * std::sqrt(0.5 / static_cast<double>(kRank)) * 2);
       }
-      if (!constraint || (!only.empty() && only != (side == 0 ? "W" : "H"))) continue;
+      if (!constraint || (!only.empty() && only != kNames[side])) continue;
       auto options = plugin::Options::complete(constraint->plugin->options, {}, constraint->id);
       if (!options) return std::move(options.error());
       auto set = plugin::PenaltySet::create({{constraint, *options}});

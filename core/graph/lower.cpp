@@ -71,7 +71,7 @@ void Lowering::lower_times(const Line& line) {
     op.right = line.right;
     op.densify = model_.x->sparse && densified_products();
     const int64_t width = buffer(line.out).decl.width;
-    op.flops = product_flops(width);
+    op.flops = product_flops(width, op.densify);
     emit_x(std::move(op), line.axis, carry(line.axis, width, 1));
     return;
   }
@@ -140,10 +140,11 @@ void Lowering::lower_grid(const Line& line) {
 
 bool Lowering::densified_products() const { return model_.x->shift != nullptr && zeros_; }
 
-double Lowering::product_flops(int64_t width) const {
+double Lowering::product_flops(int64_t width, bool densify) const {
   const data::Data& x = *model_.x;
-  const double entries = x.sparse ? static_cast<double>(x.csr.nnz)
-                                  : static_cast<double>(x.rows) * static_cast<double>(x.cols);
+  const double entries = x.sparse && !densify
+                             ? static_cast<double>(x.csr.nnz)
+                             : static_cast<double>(x.rows) * static_cast<double>(x.cols);
   return 2.0 * entries * static_cast<double>(ld_of(width));
 }
 

@@ -27,7 +27,8 @@ class Lowering : private Sweeps {
   void lower_each(const Line& line);
   void lower_grid(const Line& line);
   void refuse(const std::string& what);
-  double product_flops(int64_t width) const;
+  // Of X times `width` columns; densify: with every zero of sparse X.
+  double product_flops(int64_t width, bool densify = false) const;
   bool densified_products() const;  // a shift makes every stored zero of sparse X matter
   int row_weight(int32_t axis) const;
   int emit_gram(const std::string& name,

@@ -76,7 +76,7 @@ void Lowering::lower_general(const Line& line, bool squared, bool entering) {
   settle_zeros(g, op);
   const int results = (op.out0 >= 0 ? 1 : 0) + (op.out1 >= 0 ? 1 : 0);
   g.carried = results > 0 && !g.lines && carry(t.axis, g.k, results);
-  op.flops = product_flops(g.k) * (1 + results);
+  op.flops = product_flops(g.k, op.densify) * (1 + results);
   if (g.lines) {
     op.value = t.value;
     op.line_value = true;

@@ -73,7 +73,7 @@ void Lowering::lower_own(const Line& line, bool squared) {
   op.squared_loss = squared;
   op.densify = zeros_ || densified_products();
   const int64_t k = buffer(line.left).decl.width;
-  op.flops = product_flops(k) * static_cast<double>(k + 2);
+  op.flops = product_flops(k, op.densify) * static_cast<double>(k + 2);
   if (op.densify && model_.x->sparse)
     layout_.remarks.push_back("`" + line.name +
                               "` needs every zero of sparse X: lines are made dense one by one");
