@@ -40,6 +40,15 @@ int32_t fail(assay_error** out, Error error) noexcept {
   return status;
 }
 
+int32_t fail(assay_error** out, int32_t status, const char* code, const char* what) noexcept {
+  try {
+    return fail(out, Error(status, code, what));
+  } catch (...) {
+    if (out) *out = nullptr;
+    return status;
+  }
+}
+
 Error bad_argument(const char* what) { return Error(ASSAY_E_ARGUMENT, "E0904", what); }
 
 }  // namespace assay::api

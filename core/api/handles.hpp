@@ -48,6 +48,8 @@ namespace assay::api {
 
 // Hands an error to the caller; returns its status.
 int32_t fail(assay_error** out, Error error) noexcept;
+// The same for words that are still to be copied, which may fail.
+int32_t fail(assay_error** out, int32_t status, const char* code, const char* what) noexcept;
 
 Error bad_argument(const char* what);
 
@@ -59,11 +61,11 @@ int32_t walled(assay_error** error, Body&& body) noexcept {
     Expected<int32_t> status = body();
     return status ? *status : fail(error, std::move(status.error()));
   } catch (const std::bad_alloc&) {
-    return fail(error, Error(ASSAY_E_MEMORY, "E0902", "out of memory"));
+    return fail(error, ASSAY_E_MEMORY, "E0902", "out of memory");
   } catch (const std::exception& e) {
-    return fail(error, Error(ASSAY_E_INTERNAL, "E0900", e.what()));
+    return fail(error, ASSAY_E_INTERNAL, "E0900", e.what());
   } catch (...) {
-    return fail(error, Error(ASSAY_E_INTERNAL, "E0900", "an unknown exception"));
+    return fail(error, ASSAY_E_INTERNAL, "E0900", "an unknown exception");
   }
 }
 

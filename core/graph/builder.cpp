@@ -3,6 +3,7 @@
 #include "core/graph/builder.hpp"
 
 #include <exception>
+#include <new>
 
 namespace assay::graph {
 
@@ -112,14 +113,13 @@ int32_t add_report(assay_builder* b, const char* name, assay_buf buffer) {
 
 int32_t status(assay_builder* b) { return Builder::of(b).failed ? ASSAY_E_PLUGIN : ASSAY_OK; }
 
-// No exception crosses into a plugin: running out of memory while declaring is an error of the
-// program.
+// No exception crosses into a plugin.
 template <auto Fn, class... Args>
 int32_t guarded(assay_builder* b, Args... args) {
   try {
     return Fn(b, args...);
-  } catch (const std::exception& e) {
-    return Builder::of(b).fail(e.what());
+  } catch (const std::bad_alloc&) {
+    return Builder::of(b).fail_memory();
   }
 }
 
@@ -154,6 +154,8 @@ Expected<std::shared_ptr<const Program>> Program::build(const Model& model,
   int32_t result = ASSAY_OK;
   try {
     result = fn(&s.table);
+  } catch (const std::bad_alloc&) {
+    s.fail_memory();
   } catch (const std::exception& e) {
     s.fail(std::string("its `build` threw: ") + e.what());
   } catch (...) {

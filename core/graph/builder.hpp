@@ -34,6 +34,12 @@ struct Builder {
     }
     return ASSAY_E_PLUGIN;
   }
+  // Few words: there may be no memory for more.
+  int32_t fail_memory() {
+    failed = true;
+    error = Error(ASSAY_E_MEMORY, "E0902", "out of memory");
+    return ASSAY_E_MEMORY;
+  }
   bool known(assay_buf b) const { return b >= 0 && static_cast<size_t>(b) < body->buffers.size(); }
   const BufferDecl& decl(assay_buf b) const { return body->buffers[static_cast<size_t>(b)]; }
   // Checks that b exists; `as` says what for.

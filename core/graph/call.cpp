@@ -3,6 +3,7 @@
 #include "core/graph/call.hpp"
 
 #include <exception>
+#include <new>
 #include <string>
 
 namespace assay::graph {
@@ -44,6 +45,8 @@ int32_t call_function(const Frame& frame,
                       const assay_block& block) {
   try {
     return line.fn(frame.program->self, &block);
+  } catch (const std::bad_alloc&) {
+    return ASSAY_E_MEMORY;
   } catch (const std::exception& e) {
     return threw(frame, line, worker, std::string(": ") + e.what());
   } catch (...) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 
 #include "core/graph/run.hpp"
 #include "core/graph/sanitizer.hpp"
@@ -69,6 +70,8 @@ Expected<std::shared_ptr<Arena>> Arena::create(int threads) {
     arena->body_ = std::make_unique<Body>(threads);
     arena->body_->arena.initialize();
     return arena;
+  } catch (const std::bad_alloc&) {
+    return Error(ASSAY_E_MEMORY, "E0902", "out of memory");
   } catch (const std::exception& e) {
     return Error(ASSAY_E_RESOURCE, "E0903", std::string("cannot start threads: ") + e.what());
   }

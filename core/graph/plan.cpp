@@ -214,8 +214,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     }
     return plan;
   } catch (const std::bad_alloc&) {
-    return Error(ASSAY_E_MEMORY, "E0902",
-                 "not enough memory for the plan of `" + program->body().who + "`");
+    return Error(ASSAY_E_MEMORY, "E0902", "out of memory");
   } catch (const std::exception& error) {
     return Error(ASSAY_E_INTERNAL, "E0900", std::string("the planner failed: ") + error.what());
   }
