@@ -40,15 +40,14 @@ void TypedLanes<T>::row_product(const Op& op, Tile& t) const {
   int64_t ld = 0;
   if (op.carried) {
     const T* a = slice(t, op.right, 0, ld);
-    kernels_.cols_product(t.count, x_.cols, x, ldx, a, ld, kernels::padded<T>(width(op.right)),
-                          statistic(t, op.out0), buffer(op.out0).ld);
+    kernels_.cols_product(t.count, x_.cols, x, ldx, a, ld, width(op.right), statistic(t, op.out0),
+                          buffer(op.out0).ld);
     return;
   }
   const T* b = whole_operand(*t.stage, op.right, op.right_image, ld);
   int64_t ldo = 0;
   T* out = result(t, op.out0, 0, ldo);
-  kernels_.rows_product(t.count, x_.cols, x, ldx, b, ld, kernels::padded<T>(width(op.right)), out,
-                        ldo, false);
+  kernels_.rows_product(t.count, x_.cols, x, ldx, b, ld, width(op.right), out, ldo, false);
   settle(t, op.out0, out, ldo, false);
 }
 
@@ -64,12 +63,12 @@ void TypedLanes<T>::panel_product(const Op& op, Tile& t) const {
     x = powered(t, x, ldx, r, rows, t.first, t.count, op.power);
     if (!op.carried) {
       const T* a = whole_operand(*t.stage, op.right, op.right_image, ld);
-      kernels_.cols_product(rows, t.count, x, ldx, a + r * ld, ld, k, tile_memory(t, op.out0),
-                            buffer(op.out0).ld);
+      kernels_.cols_product(rows, t.count, x, ldx, a + r * ld, ld, width(op.right),
+                            tile_memory(t, op.out0), buffer(op.out0).ld);
     } else {
       const T* b = slice(t, op.right, 0, ld);
       add_rows(t, op.out0, r, rows, k, [&](T* out, int64_t ldo, bool accumulate) {
-        kernels_.rows_product(rows, t.count, x, ldx, b, ld, k, out, ldo, accumulate);
+        kernels_.rows_product(rows, t.count, x, ldx, b, ld, width(op.right), out, ldo, accumulate);
       });
     }
   }
@@ -108,8 +107,7 @@ void TypedLanes<T>::small(const Op& op, Tile& t) const {
     out = reinterpret_cast<T*>(t.w->result[0].data());
     ldo = kernels::padded<T>(width(op.out0));
   }
-  kernels_.rows_product(t.count, width(op.left), f, ldf, g, ldg, kernels::padded<T>(width(op.out0)),
-                        out, ldo, false);
+  kernels_.rows_product(t.count, width(op.left), f, ldf, g, ldg, width(op.out0), out, ldo, false);
   if (in_place) return;
   double* to = tile_memory(t, op.out0);
   const double* weights = op.weight >= 0 ? host_weights(op.axis) : nullptr;

@@ -74,11 +74,13 @@ struct SparseTile : TermsTile<T> {
 
 template <class T>
 struct Kernels {
-  // out[i, 0..kp) = (accumulate ? out : 0) + sum_j x[i, j] b[j, 0..kp).  x rows x cols, b cols x kp.
-  void (*rows_product)(int64_t rows, int64_t cols, const T* x, int64_t ldx, const T* b, int64_t ldb, int64_t kp, T* out,
+  // out[i, 0..k) = (accumulate ? out : 0) + sum_j x[i, j] b[j, 0..k).  x rows x cols, b cols x k. Lines of b and out are
+  // padded to whole vectors, of b with zeros; of out the padding is set to zeros.
+  void (*rows_product)(int64_t rows, int64_t cols, const T* x, int64_t ldx, const T* b, int64_t ldb, int64_t k, T* out,
                        int64_t ldo, bool accumulate);
-  // s[j, 0..kp) += sum_i x[i, j] a[i, 0..kp): T in registers over the tile's rows, then added to the double sums.
-  void (*cols_product)(int64_t rows, int64_t cols, const T* x, int64_t ldx, const T* a, int64_t lda, int64_t kp, double* s,
+  // s[j, 0..k) += sum_i x[i, j] a[i, 0..k): T in registers over the tile's rows, then added to the double sums. Lines of a
+  // and s are padded to whole vectors, of a with zeros.
+  void (*cols_product)(int64_t rows, int64_t cols, const T* x, int64_t ldx, const T* a, int64_t lda, int64_t k, double* s,
                        int64_t lds);
   // q[p, 0..kb) += sum_i a[i, p] b[i, 0..kb), double sums, for p < ka.
   void (*gram)(int64_t rows, const T* a, int64_t lda, int64_t ka, const T* b, int64_t ldb, int64_t kb, double* q, int64_t ldq);

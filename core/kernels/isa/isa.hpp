@@ -32,7 +32,7 @@ void rows_product(int64_t rows,
                   int64_t ldx,
                   const T* b,
                   int64_t ldb,
-                  int64_t kp,
+                  int64_t k,
                   T* out,
                   int64_t ldo,
                   bool accumulate);
@@ -43,7 +43,7 @@ void cols_product(int64_t rows,
                   int64_t ldx,
                   const T* a,
                   int64_t lda,
-                  int64_t kp,
+                  int64_t k,
                   double* s,
                   int64_t lds);
 

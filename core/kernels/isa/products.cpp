@@ -3,9 +3,9 @@
 // components.
 //   rows: out[i] = sum_j x_ij b[j], R rows by C vectors of accumulators, run along the columns of
 //   the tile; cols: s[j] += sum_i x_ij a[i],  R columns by C vectors, run along its rows.
-// R x C accumulators, C vectors of the operand and one broadcast fill the registers: 8 x 3 of 32, 4
-// x 3 of 16. Each element of a result is one chain of multiply-adds in the order of the sum,
-// whatever the shape it falls into.
+// R x C accumulators, C vectors of the operand and one broadcast fill the registers: 8 x 3 of 32, 6
+// x 2 of 16. The last vector of the components is half a one where that is enough. Each element of
+// a result is one chain of multiply-adds in the order of the sum, whatever the shape it falls into.
 #include "core/kernels/isa/isa.hpp"
 
 namespace assay::kernels::ASSAY_ISA_NS {
@@ -14,7 +14,31 @@ namespace {
 // Rows whose sum is kept in T before it goes to double.
 constexpr int64_t kFlush = 128;
 
-template <class T, int R, int C>
+// C whole vectors of components and, with kHalf, half a one behind them.
+template <class T, int R, int C, bool kHalf>
+struct Accumulators {
+  static constexpr int L = kLanes<T>;
+  Vec<T> whole[R][C > 0 ? C : 1] = {};
+  HalfVec<T> half[R] = {};
+
+  // whole[r], half[r] += x[r * ldx] times the line.
+  __attribute__((always_inline)) void add(const T* x, int64_t ldx, const T* line) {
+    Vec<T> wide[C > 0 ? C : 1];
+    HalfVec<T> narrow{};
+    ASSAY_UNROLL
+    for (int c = 0; c < C; ++c) wide[c] = load(line + c * L);
+    if constexpr (kHalf) narrow = load_half(line + C * L);
+    ASSAY_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vec<T> entry = splat(x[r * ldx]);
+      ASSAY_UNROLL
+      for (int c = 0; c < C; ++c) whole[r][c] += entry * wide[c];
+      if constexpr (kHalf) half[r] += splat_half(x[r * ldx]) * narrow;
+    }
+  }
+};
+
+template <class T, int R, int C, bool kHalf>
 void rows_block(int64_t cols,
                 const T* x,
                 int64_t ldx,
@@ -24,31 +48,28 @@ void rows_block(int64_t cols,
                 int64_t ldo,
                 bool accumulate) {
   constexpr int L = kLanes<T>;
-  Vec<T> sum[R][C];
-  ASSAY_UNROLL
-  for (int r = 0; r < R; ++r) {
-    ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) sum[r][c] = accumulate ? load(out + r * ldo + c * L) : Vec<T>{};
-  }
-  for (int64_t j = 0; j < cols; ++j) {
-    Vec<T> line[C];
-    ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) line[c] = load(b + j * ldb + c * L);
+  Accumulators<T, R, C, kHalf> sum;
+  if (accumulate) {
     ASSAY_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Vec<T> entry = splat(x[r * ldx + j]);
       ASSAY_UNROLL
-      for (int c = 0; c < C; ++c) sum[r][c] += entry * line[c];
+      for (int c = 0; c < C; ++c) sum.whole[r][c] = load(out + r * ldo + c * L);
+      if constexpr (kHalf) sum.half[r] = load_half(out + r * ldo + C * L);
     }
   }
+  for (int64_t j = 0; j < cols; ++j) sum.add(x + j, ldx, b + j * ldb);
   ASSAY_UNROLL
   for (int r = 0; r < R; ++r) {
     ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) store(out + r * ldo + c * L, sum[r][c]);
+    for (int c = 0; c < C; ++c) store(out + r * ldo + c * L, sum.whole[r][c]);
+    if constexpr (kHalf) {
+      store_half(out + r * ldo + C * L, sum.half[r]);
+      store_half(out + r * ldo + C * L + L / 2, HalfVec<T>{});
+    }
   }
 }
 
-template <class T, int R, int C>
+template <class T, int R, int C, bool kHalf>
 void cols_block(int64_t rows,
                 const T* x,
                 int64_t ldx,
@@ -57,35 +78,61 @@ void cols_block(int64_t rows,
                 double* s,
                 int64_t lds) {
   constexpr int L = kLanes<T>;
-  Vec<T> sum[R][C] = {};
-  for (int64_t i = 0; i < rows; ++i) {
-    Vec<T> line[C];
-    ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) line[c] = load(a + i * lda + c * L);
-    const T* entries = x + i * ldx;
-    ASSAY_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vec<T> entry = splat(entries[r]);
-      ASSAY_UNROLL
-      for (int c = 0; c < C; ++c) sum[r][c] += entry * line[c];
-    }
-  }
+  Accumulators<T, R, C, kHalf> sum;
+  for (int64_t i = 0; i < rows; ++i) sum.add(x + i * ldx, 1, a + i * lda);
   ASSAY_UNROLL
   for (int r = 0; r < R; ++r) {
     ASSAY_UNROLL
-    for (int c = 0; c < C; ++c) add_to(s + r * lds + c * L, sum[r][c]);
+    for (int c = 0; c < C; ++c) add_to(s + r * lds + c * L, sum.whole[r][c]);
+    if constexpr (kHalf) add_half_to(s + r * lds + C * L, sum.half[r]);
   }
 }
 
-// How many vectors the next block of components takes of `left`: never a lone one at the end of
-// several.
-int vectors_of(int64_t left) {
-  if (left >= kMaxVectors + 2 || left == kMaxVectors) return kMaxVectors;
-  return left == 1 ? 1 : 2;
-}
+// How k components are taken: blocks of whole vectors, at most kMaxVectors of them, never a lone
+// one at the end of several; the last vector is half a one where that is enough.
+template <class T>
+class Components {
+ public:
+  explicit __attribute__((always_inline)) Components(int64_t k)
+      : vectors_((k + kLanes<T> - 1) / kLanes<T>),
+        half_(k > 0 && (k - 1) % kLanes<T> < kLanes<T> / 2) {}
+
+  // Calls body with the first component of each block, its whole vectors and whether half a one
+  // follows, both constants.
+  template <class Body>
+  __attribute__((always_inline)) void each(const Body& body) const {
+    for (int64_t v = 0; v < vectors_;) {
+      const int c = taken(vectors_ - v);
+      const int64_t at = v * kLanes<T>;
+      v += c;
+      const bool half = half_ && v == vectors_;
+      if (c == 1) {
+        half ? body(at, Block<0, true>{}) : body(at, Block<1, false>{});
+      } else if (c == 2) {
+        half ? body(at, Block<1, true>{}) : body(at, Block<2, false>{});
+      } else if constexpr (kMaxVectors > 2) {
+        half ? body(at, Block<2, true>{}) : body(at, Block<3, false>{});
+      }
+    }
+  }
+
+ private:
+  template <int C, bool kHalf>
+  struct Block {
+    static constexpr int whole = C;
+    static constexpr bool half = kHalf;
+  };
+  static int taken(int64_t left) {
+    if (left >= kMaxVectors + 2 || left == kMaxVectors) return kMaxVectors;
+    return left == 1 ? 1 : 2;
+  }
+
+  int64_t vectors_;
+  bool half_;
+};
 
 template <class T, int R>
-void rows_lines(int c,
+void rows_lines(const Components<T>& components,
                 int64_t cols,
                 const T* x,
                 int64_t ldx,
@@ -94,15 +141,15 @@ void rows_lines(int c,
                 T* out,
                 int64_t ldo,
                 bool accumulate) {
-  if constexpr (kMaxVectors > 2) {
-    if (c == 3) return rows_block<T, R, 3>(cols, x, ldx, b, ldb, out, ldo, accumulate);
-  }
-  if (c == 2) return rows_block<T, R, 2>(cols, x, ldx, b, ldb, out, ldo, accumulate);
-  rows_block<T, R, 1>(cols, x, ldx, b, ldb, out, ldo, accumulate);
+  components.each([&](int64_t at, auto block) __attribute__((always_inline)) {
+    using Block = decltype(block);
+    rows_block<T, R, Block::whole, Block::half>(cols, x, ldx, b + at, ldb, out + at, ldo,
+                                                accumulate);
+  });
 }
 
 template <class T, int R>
-void cols_lines(int c,
+void cols_lines(const Components<T>& components,
                 int64_t rows,
                 const T* x,
                 int64_t ldx,
@@ -110,11 +157,10 @@ void cols_lines(int c,
                 int64_t lda,
                 double* s,
                 int64_t lds) {
-  if constexpr (kMaxVectors > 2) {
-    if (c == 3) return cols_block<T, R, 3>(rows, x, ldx, a, lda, s, lds);
-  }
-  if (c == 2) return cols_block<T, R, 2>(rows, x, ldx, a, lda, s, lds);
-  cols_block<T, R, 1>(rows, x, ldx, a, lda, s, lds);
+  components.each([&](int64_t at, auto block) __attribute__((always_inline)) {
+    using Block = decltype(block);
+    cols_block<T, R, Block::whole, Block::half>(rows, x, ldx, a + at, lda, s + at, lds);
+  });
 }
 
 }  // namespace
@@ -126,33 +172,28 @@ void rows_product(int64_t rows,
                   int64_t ldx,
                   const T* b,
                   int64_t ldb,
-                  int64_t kp,
+                  int64_t k,
                   T* out,
                   int64_t ldo,
                   bool accumulate) {
-  const int64_t vectors = kp / kLanes<T>;
+  const Components<T> components(k);
   for (int64_t i = 0; i < rows;) {
     const int lines = lines_of(rows - i);
-    for (int64_t v = 0; v < vectors;) {
-      const int c = vectors_of(vectors - v);
-      const T* xi = x + i * ldx;
-      const T* bv = b + v * kLanes<T>;
-      T* o = out + i * ldo + v * kLanes<T>;
-      switch (lines) {
-        case kLines:
-          rows_lines<T, kLines>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
-          break;
-        case 4:
-          rows_lines<T, 4>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
-          break;
-        case 2:
-          rows_lines<T, 2>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
-          break;
-        default:
-          rows_lines<T, 1>(c, cols, xi, ldx, bv, ldb, o, ldo, accumulate);
-          break;
-      }
-      v += c;
+    const T* xi = x + i * ldx;
+    T* o = out + i * ldo;
+    switch (lines) {
+      case kLines:
+        rows_lines<T, kLines>(components, cols, xi, ldx, b, ldb, o, ldo, accumulate);
+        break;
+      case 4:
+        rows_lines<T, 4>(components, cols, xi, ldx, b, ldb, o, ldo, accumulate);
+        break;
+      case 2:
+        rows_lines<T, 2>(components, cols, xi, ldx, b, ldb, o, ldo, accumulate);
+        break;
+      default:
+        rows_lines<T, 1>(components, cols, xi, ldx, b, ldb, o, ldo, accumulate);
+        break;
     }
     i += lines;
   }
@@ -165,34 +206,30 @@ void cols_product(int64_t rows,
                   int64_t ldx,
                   const T* a,
                   int64_t lda,
-                  int64_t kp,
+                  int64_t k,
                   double* s,
                   int64_t lds) {
-  const int64_t vectors = kp / kLanes<T>;
+  const Components<T> components(k);
   for (int64_t i = 0; i < rows; i += kFlush) {
     const int64_t part = rows - i < kFlush ? rows - i : kFlush;
     for (int64_t j = 0; j < cols;) {
       const int lines = lines_of(cols - j);
-      for (int64_t v = 0; v < vectors;) {
-        const int c = vectors_of(vectors - v);
-        const T* xj = x + i * ldx + j;
-        const T* av = a + i * lda + v * kLanes<T>;
-        double* o = s + j * lds + v * kLanes<T>;
-        switch (lines) {
-          case kLines:
-            cols_lines<T, kLines>(c, part, xj, ldx, av, lda, o, lds);
-            break;
-          case 4:
-            cols_lines<T, 4>(c, part, xj, ldx, av, lda, o, lds);
-            break;
-          case 2:
-            cols_lines<T, 2>(c, part, xj, ldx, av, lda, o, lds);
-            break;
-          default:
-            cols_lines<T, 1>(c, part, xj, ldx, av, lda, o, lds);
-            break;
-        }
-        v += c;
+      const T* xj = x + i * ldx + j;
+      const T* ai = a + i * lda;
+      double* o = s + j * lds;
+      switch (lines) {
+        case kLines:
+          cols_lines<T, kLines>(components, part, xj, ldx, ai, lda, o, lds);
+          break;
+        case 4:
+          cols_lines<T, 4>(components, part, xj, ldx, ai, lda, o, lds);
+          break;
+        case 2:
+          cols_lines<T, 2>(components, part, xj, ldx, ai, lda, o, lds);
+          break;
+        default:
+          cols_lines<T, 1>(components, part, xj, ldx, ai, lda, o, lds);
+          break;
       }
       j += lines;
     }

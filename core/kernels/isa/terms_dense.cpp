@@ -258,20 +258,20 @@ class DenseTerms {
 
   void contract(const T* e0, int64_t ld0, const T* e1) {
     if (t_.row0 != nullptr) {
-      rows_product(rows_, cols_, e0, ld0, right(), t_.ldr, kp_, t_.row0 + i_ * t_.ldrow, t_.ldrow,
+      rows_product(rows_, cols_, e0, ld0, right(), t_.ldr, t_.k, t_.row0 + i_ * t_.ldrow, t_.ldrow,
                    true);
     }
     if (t_.row1 != nullptr) {
       rows_product(rows_, cols_, e1, ld_, newton_ ? s_.right_squares : right(),
-                   newton_ ? kp_ : t_.ldr, kp_, t_.row1 + i_ * t_.ldrow, t_.ldrow, true);
+                   newton_ ? kp_ : t_.ldr, t_.k, t_.row1 + i_ * t_.ldrow, t_.ldrow, true);
     }
     if (t_.col0 != nullptr) {
-      cols_product(rows_, cols_, e0, ld0, left(), t_.ldl, kp_, t_.col0 + j_ * t_.ldcol, t_.ldcol);
+      cols_product(rows_, cols_, e0, ld0, left(), t_.ldl, t_.k, t_.col0 + j_ * t_.ldcol, t_.ldcol);
     }
     if (t_.col1 != nullptr) {
       if (newton_) copy_squares(rows_, kp_, left(), t_.ldl, s_.left_squares);
       cols_product(rows_, cols_, e1, ld_, newton_ ? s_.left_squares : left(),
-                   newton_ ? kp_ : t_.ldl, kp_, t_.col1 + j_ * t_.ldcol, t_.ldcol);
+                   newton_ ? kp_ : t_.ldl, t_.k, t_.col1 + j_ * t_.ldcol, t_.ldcol);
     }
   }
 

@@ -33,6 +33,8 @@ template <>
 struct Simd<double> {
   typedef double V __attribute__((vector_size(ASSAY_VECTOR_BYTES)));
   typedef double U __attribute__((vector_size(ASSAY_VECTOR_BYTES), aligned(8), may_alias));
+  typedef double Half __attribute__((vector_size(ASSAY_VECTOR_BYTES / 2)));
+  typedef double HalfU __attribute__((vector_size(ASSAY_VECTOR_BYTES / 2), aligned(8), may_alias));
   static constexpr int kLanes = ASSAY_VECTOR_BYTES / 8;
 };
 
@@ -41,6 +43,7 @@ struct Simd<float> {
   typedef float V __attribute__((vector_size(ASSAY_VECTOR_BYTES)));
   typedef float U __attribute__((vector_size(ASSAY_VECTOR_BYTES), aligned(4), may_alias));
   typedef float Half __attribute__((vector_size(ASSAY_VECTOR_BYTES / 2)));
+  typedef float HalfU __attribute__((vector_size(ASSAY_VECTOR_BYTES / 2), aligned(4), may_alias));
   static constexpr int kLanes = ASSAY_VECTOR_BYTES / 4;
 };
 
@@ -61,6 +64,23 @@ template <class T>
 ASSAY_INLINE Vec<T> splat(T s) {
   return s - Vec<T>{};
 }
+
+// The same of half the width.
+template <class T>
+using HalfVec = typename Simd<T>::Half;
+template <class T>
+ASSAY_INLINE HalfVec<T> load_half(const T* p) {
+  return *reinterpret_cast<const typename Simd<T>::HalfU*>(p);
+}
+template <class T>
+ASSAY_INLINE void store_half(T* p, HalfVec<T> v) {
+  *reinterpret_cast<typename Simd<T>::HalfU*>(p) = v;
+}
+template <class T>
+ASSAY_INLINE HalfVec<T> splat_half(T s) {
+  return s - HalfVec<T>{};
+}
+
 template <class V>
 ASSAY_INLINE V larger(V a, V b) {
   return a > b ? a : b;
@@ -148,6 +168,10 @@ ASSAY_INLINE void add_to(double* s, Vec<double> v) { store(s, load(s) + v); }
 ASSAY_INLINE void add_to(double* s, Vec<float> v) {
   add_to(s, __builtin_convertvector(low_half(v), Vec<double>));
   add_to(s + kLanes<double>, __builtin_convertvector(high_half(v), Vec<double>));
+}
+ASSAY_INLINE void add_half_to(double* s, HalfVec<double> v) { store_half(s, load_half(s) + v); }
+ASSAY_INLINE void add_half_to(double* s, HalfVec<float> v) {
+  add_to(s, __builtin_convertvector(v, Vec<double>));
 }
 
 }  // namespace assay::kernels::ASSAY_ISA_NS
