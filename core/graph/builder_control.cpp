@@ -86,11 +86,12 @@ int32_t add_grid(assay_builder* b, const assay_grid* g) {
       return ASSAY_E_PLUGIN;
     const BufferDecl& d = s.decl(a.buffer);
     const bool statistic = d.role >= ASSAY_SUM;
-    const bool fits = d.axis == ASSAY_ONE ? a.access == (statistic ? ASSAY_ADD : ASSAY_IN)
-                                          : a.access == ASSAY_IN || a.access == ASSAY_INOUT;
+    const bool fits = d.axis == ASSAY_ONE
+                          ? a.access == ASSAY_IN || (statistic && a.access == ASSAY_ADD)
+                          : a.access == ASSAY_IN || a.access == ASSAY_INOUT;
     if (!fits)
       return s.fail("`" + line.name + "` has an access to `" + d.name +
-                    "` that a grid does not allow: rows and columns INOUT or IN, sums ADD");
+                    "` that a grid does not allow: rows and columns INOUT or IN, sums ADD or IN");
     if (a.access == ASSAY_ADD && s.written[static_cast<size_t>(a.buffer)])
       return s.fail("two lines add to `" + d.name + "`");
     if ((a.access & ASSAY_IN) && !s.readable(a.buffer, line.name)) return ASSAY_E_PLUGIN;

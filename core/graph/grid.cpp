@@ -62,15 +62,17 @@ int64_t grid_blocks(const data::Data& x) {
   return b;
 }
 
-Grid::Grid(const data::Data& x, int64_t blocks) : x_(x), blocks_(blocks), weighted_(x.weighted()) {
-  if (x.sparse) sort_sparse();
+Grid::Grid(const data::Data& x, int64_t blocks, bool every_zero)
+    : x_(x), blocks_(blocks), weighted_(x.weighted()), stored_(x.sparse && !every_zero) {
+  if (stored_) sort_sparse();
 }
 
 int64_t Grid::copied_bytes() const {
   return rows_.size() * 8 + values_.size() + weights_.size() * 4;
 }
 
-// Counting sort of the stored entries that are observed; within a block they keep CSR's order.
+// Counting sort of the stored entries that are observed, of all where a hidden one left out would
+// be a zero; within a block they keep CSR's order.
 void Grid::sort_sparse() {
   const data::Lines& csr = x_.csr;
   const int64_t size = data::dtype_size(csr.dtype);
@@ -81,7 +83,7 @@ void Grid::sort_sparse() {
     for (int64_t b = 0; b < blocks_; ++b)
       for (int64_t i = row(b); i < row(b + 1); ++i)
         for (int64_t p = csr.indptr[i]; p < csr.indptr[i + 1]; ++p)
-          if (!csr.weights || csr.weights[p] > 0)
+          if (!csr.weights || csr.weights[p] > 0 || x_.unstored_zero)
             visit(b * blocks_ + run[static_cast<size_t>(csr.indices[p])], i, p);
   };
   start_ = AlignedArray<int64_t>(blocks_ * blocks_ + 1);
@@ -105,7 +107,7 @@ void Grid::sort_sparse() {
 }
 
 int64_t Grid::places(int64_t row_run, int64_t col_run) const {
-  if (x_.sparse) {
+  if (stored_) {
     const int64_t block = row_run * blocks_ + col_run;
     return start_[block + 1] - start_[block];
   }
@@ -133,13 +135,13 @@ int64_t Grid::read(int64_t row_run,
                    double* w) const {
   const int64_t row0 = row(row_run), col0 = col(col_run);
   const int64_t width = col(col_run + 1) - col0;
-  const int64_t first = x_.sparse ? start_[row_run * blocks_ + col_run] : 0;
+  const int64_t first = stored_ ? start_[row_run * blocks_ + col_run] : 0;
   int64_t n = 0;
   for (int64_t e = from; e < from + count; ++e) {
     const auto place = static_cast<int64_t>(order(static_cast<uint64_t>(e)));
     int64_t i = 0, j = 0;
     double value = 0, weight = 1;
-    if (x_.sparse) {
+    if (stored_) {
       const int64_t at = first + place;
       i = rows_[at];
       j = cols_[at];
@@ -147,7 +149,14 @@ int64_t Grid::read(int64_t row_run,
                   ? static_cast<double>(reinterpret_cast<const float*>(values_.data())[at])
                   : reinterpret_cast<const double*>(values_.data())[at];
       if (weights_.size() > 0) weight = static_cast<double>(weights_[at]);
-      value = shown(value, j);
+      value = weight == 0 ? 0 : shown(value, j);
+    } else if (x_.sparse) {
+      i = row0 + place / width;
+      j = col0 + place % width;
+      weight = x_.weight(i, j);
+      if (!(weight > 0)) continue;
+      value = x_.value(i, j);
+      if (weighted_) w[n] = weight;
     } else {
       i = row0 + place / width;
       j = col0 + place % width;
@@ -162,9 +171,9 @@ int64_t Grid::read(int64_t row_run,
         value = x_.value(i, j);
       }
     }
-    if (weighted_) {
+    if (weighted_ && (stored_ || !x_.sparse)) {
       weight = weigh(weight, i, j);
-      if (!(weight > 0)) continue;
+      if (!(weight > 0) && !leaves_zeros()) continue;
       w[n] = weight;
     }
     rows[n] = static_cast<int32_t>(i - row0);

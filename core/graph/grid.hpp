@@ -31,7 +31,8 @@ class Shuffle {
 // The entries of X by blocks. Immutable; shared by all workers.
 class Grid {
  public:
-  Grid(const data::Data& x, int64_t blocks);
+  // every_zero: sparse X is visited as if dense, unstored zeros too.
+  Grid(const data::Data& x, int64_t blocks, bool every_zero);
   int64_t blocks() const { return blocks_; }
   // First row (column) of run b.
   int64_t row(int64_t b) const { return x_.rows * b / blocks_; }
@@ -50,6 +51,9 @@ class Grid {
                double* x,
                double* w) const;
   bool weighted() const { return weighted_; }
+  // Entries that are zeros because nothing is stored are not visited; hidden ones are, with weight
+  // 0.
+  bool leaves_zeros() const { return stored_ && x_.unstored_zero; }
   int64_t copied_bytes() const;  // of the copy of sparse X
 
  private:
@@ -59,7 +63,7 @@ class Grid {
 
   const data::Data& x_;
   int64_t blocks_;
-  bool weighted_;
+  bool weighted_, stored_;  // stored: stored entries of sparse X, from the copy
   // Sparse X: entries of block (b, c) from start_[b * blocks + c] on.
   AlignedArray<int64_t> start_;
   AlignedArray<int32_t> rows_, cols_;
@@ -83,7 +87,7 @@ class GridReader final : public plugin::TileSource {
 
  private:
   int64_t from_ = 0, n_ = 0;
-  bool weighted_;
+  bool weighted_, leaves_zeros_ = false;
   AlignedArray<int32_t> rows_, cols_;
   AlignedArray<double> x_, w_;
 };

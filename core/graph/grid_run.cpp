@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "assay/steps.h"
 #include "core/graph/call.hpp"
 #include "core/graph/grid.hpp"
 #include "core/plugin/services.hpp"
@@ -139,6 +140,7 @@ class Block {
     worker_.ctx.scratch.reset();
     worker_.ctx.tile = &reader;
     worker_.ctx.first = grid_.row(row_run_);
+    worker_.ctx.first_column = grid_.col(col_run_);
     assay_block block = block_of(frame_, line_, worker_, views_);
     block.axis = ASSAY_ROWS;
     block.first = grid_.row(row_run_);
@@ -148,6 +150,7 @@ class Block {
     const int32_t status = call_function(frame_, line_, worker_, block);
     worker_.ctx.tile = nullptr;
     worker_.ctx.first = 0;
+    worker_.ctx.first_column = -1;
     return status;
   }
 
@@ -179,6 +182,7 @@ GridReader::GridReader(bool weighted)
 
 int64_t GridReader::next(const Grid& grid, int64_t row_run, int64_t col_run, const Shuffle& order) {
   const int64_t places = grid.places(row_run, col_run);
+  leaves_zeros_ = grid.leaves_zeros();
   for (n_ = 0; n_ == 0 && from_ < places;) {
     const int64_t count = std::min(kChunk, places - from_);
     n_ = grid.read(row_run, col_run, order, from_, count, rows_.data(), cols_.data(), x_.data(),
@@ -191,7 +195,12 @@ int64_t GridReader::next(const Grid& grid, int64_t row_run, int64_t col_run, con
 int32_t GridReader::line(int64_t, assay_line*) { return ASSAY_E_ARGUMENT; }
 
 int32_t GridReader::entries(assay_entries* out) {
-  *out = {sizeof(assay_entries),          0, n_, rows_.data(), cols_.data(), x_.data(),
+  *out = {sizeof(assay_entries),
+          leaves_zeros_ ? uint32_t{ASSAY_ENTRIES_WITHOUT_ZEROS} : 0u,
+          n_,
+          rows_.data(),
+          cols_.data(),
+          x_.data(),
           weighted_ ? w_.data() : nullptr};
   return ASSAY_OK;
 }

@@ -121,12 +121,18 @@ void Lowering::lower_grid(const Line& line) {
     op.axis = kBlocks;
     op.line = line;
     op.reads_x = true;
+    // Zeros that the loss has no closed form for are entries like others.
+    op.densify =
+        zeros_ && (x.shift || !model_.loss || model_.loss->facts().zero_term == ASSAY_ZERO_NONE);
     op.flops = 4 * product_flops(buffer(line.args.front().buffer).decl.width) /
                static_cast<double>(blocks);
     emit(std::move(op));
     Stage& stage = layout_.stages.back();
     stage.blocks = blocks;
     stage.round = r;
+    if (r == 0 && layout_.stages.back().ops.front().densify)
+      layout_.remarks.push_back("`" + line.name +
+                                "` visits every zero of sparse X: the loss has no term for them");
     if (r == 0) continue;
     const Stage& before = layout_.stages[layout_.stages.size() - 2];
     stage.partial = before.partial;

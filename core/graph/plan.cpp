@@ -97,7 +97,7 @@ void make_grids(Layout& layout, const data::Data& x) {
     if (stage.blocks == 0) continue;
     auto& grid = made[stage.blocks];
     if (!grid) {
-      grid = std::make_shared<const Grid>(x, stage.blocks);
+      grid = std::make_shared<const Grid>(x, stage.blocks, stage.ops.front().densify);
       if (grid->copied_bytes() > 0)
         layout.remarks.push_back("copied the stored entries of sparse X block by block, " +
                                  std::to_string(grid->copied_bytes() >> 20) + " MiB");

@@ -43,7 +43,8 @@ struct assay_ctx {
   const assay::plugin::PenaltySet* penalties[3] = {nullptr, nullptr, nullptr};
   // Penalties of whole factors, as expanded for the sweep this call belongs to; null: none.
   const assay::plugin::WholeTerms* whole[3] = {nullptr, nullptr, nullptr};
-  int64_t first = 0;  // row of the factor that a call's views begin with
+  int64_t first = 0;          // row of the factor that a call's views begin with
+  int64_t first_column = -1;  // in a grid: that of H, whose views begin elsewhere than W's
   const assay::plugin::Loss* loss = nullptr;  // the model's
   assay::plugin::TileSource* tile = nullptr;  // null: the call may not ask for X
   const std::atomic<bool>* cancel = nullptr;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Law: X in other units takes the same steps. Multiplying X by a power of four multiplies both factors by its root, to rounding.
+// Law: X in other units takes the same steps. Multiplying X by a power of four multiplies both
+// factors by its root, to rounding.
 #include <doctest/doctest.h>
 
 #include "core/fit/certificate.hpp"

@@ -3,8 +3,13 @@
    Visiting the observed entry (i, j), with m = <w_i, h_j> kept inside the loss's domain and
    g = w l'(x, m):
      w_i <- w_i - eta g h_j,   h_j <- h_j - eta g w_i   (both from the old rows)
-   then 0 where a factor is non-negative. Penalties enter by their prox, once an epoch. An epoch
-   visits every entry once, in B rounds of B blocks without a common row or column.
+   then 0 where a factor is non-negative. An epoch visits every entry once, in B rounds of B blocks
+   without a common row or column. Penalties enter by their prox after each block, spread over the
+   n_i entries of a row: one visit counts 1 / n_i of them. A row without entries has its penalties
+   alone to minimise. Zeros of sparse X of a loss whose term there is a m or a m^2 are not visited:
+   what all of them together add to the gradients is spread in the same way, from the sums (Grams)
+   of the factors at the start of the epoch, and what a visited entry would add as a zero is taken
+   from its g. Other losses visit the zeros too.
    Steps: constant  eta = step / L
           inverse   eta = step / (L (1 + epoch / decay))
           adagrad   eta = step u / sqrt(sum of g^2 so far), for each entry of a factor
@@ -15,13 +20,14 @@
    loss lies below its quadratic bound.
    Robbins and Monro 1951; Gemulla, Nijkamp, Haas and Sismanis 2011; Duchi, Hazan and Singer 2011.
  */
-#include <assay/plugin.h>
+#include <assay/steps.h>
 #include <math.h>
 #include <string.h>
 
 enum { CONSTANT, INVERSE, ADAGRAD };
 enum { INNER = 10, kSpan = 1024 };      /* steps of a row's own problem; longest span of a loss */
 static const double kMostSlope = 1e150; /* its square is a number */
+static const double kBeyond = 1e100;    /* a step that leaves nothing but the penalties */
 
 typedef struct {
   const assay_host* host;
@@ -34,7 +40,10 @@ typedef struct {
       highest;    /* of the model: the loss's domain, a little inside where an end is open */
   double ends[2]; /* the same next to the ends, for steps that are tested */
   double unit;    /* size of a factor's entry */
-  int nonneg[2], frozen[2];
+  int nonneg[2], frozen[2], penalised[2];
+  int64_t k;
+  int32_t zero_term;
+  double zero_a;
   uint64_t stream;
 } sgd;
 
@@ -56,73 +65,173 @@ static double step_now(const sgd* s, const assay_block* b) {
   return s->schedule == INVERSE ? s->step / (1 + (double)b->step / s->decay) : s->step;
 }
 
-/* {W io, H io[, QW io, QH io]} */
+/* What a zero adds to the loss at m, and its slope. */
+static double zero_value(const sgd* s, double m) {
+  return s->zero_term == ASSAY_ZERO_LINEAR ? s->zero_a * m : s->zero_a * m * m;
+}
+static double zero_slope(const sgd* s, double m) {
+  return s->zero_term == ASSAY_ZERO_LINEAR ? s->zero_a : 2 * s->zero_a * m;
+}
+
+/* d += share of the slope at f of what zeros in all places would add: own weight times that of the
+   other side, whose rows have these weighted sums and Gram. */
+static void add_zeros(const sgd* s,
+                      int64_t k,
+                      double share,
+                      const double* f,
+                      const assay_view* sums,
+                      const assay_view* gram,
+                      double* d) {
+  if (s->zero_term == ASSAY_ZERO_LINEAR) {
+    const double* sum = sums->data;
+    for (int64_t a = 0; a < k; a++) d[a] += share * s->zero_a * sum[a];
+    return;
+  }
+  for (int64_t a = 0; a < k; a++) {
+    double sum = 0;
+    for (int64_t c = 0; c < k; c++) sum += assay_row(gram, a)[c] * f[c];
+    d[a] += share * 2 * s->zero_a * sum;
+  }
+}
+
+/* Steps of a row for its penalties: under adagrad the mean of its entries' steps. */
+static double penalty_step(const sgd* s, const assay_block* b, const assay_view* Q, int64_t i) {
+  if (s->schedule != ADAGRAD) return step_now(s, b);
+  double sum = 0;
+  for (int64_t a = 0; a < Q->cols; a++) sum += sqrt(assay_row(Q, i)[a]);
+  return sum > 0 ? s->step * (double)Q->cols / sum : 0;
+}
+
+/* Arguments of visit: of each side, W's before H's. */
+enum { FACTOR = 0, ENTRIES = 2, WEIGHTS = 4, SUMS = 6, GRAMS = 8, LEFT_OUT = 10, SQUARES = 11 };
+
 static int32_t visit(void* self, const assay_block* b) {
   const sgd* s = self;
-  const assay_view *W = &b->arg[0], *H = &b->arg[1];
-  const assay_view* Q[2] = {s->schedule == ADAGRAD ? &b->arg[2] : NULL,
-                            s->schedule == ADAGRAD ? &b->arg[3] : NULL};
-  const int64_t k = W->cols;
+  const assay_view *W = &b->arg[FACTOR], *H = &b->arg[FACTOR + 1];
+  const assay_view* Q[2] = {s->schedule == ADAGRAD ? &b->arg[SQUARES] : NULL,
+                            s->schedule == ADAGRAD ? &b->arg[SQUARES + 1] : NULL};
+  const int64_t k = W->cols, rows = W->rows, cols = H->rows;
   assay_entries e = {sizeof e, 0, 0, NULL, NULL, NULL, NULL};
-  const int32_t bad = s->tile->entries(b->ctx, &e);
+  int32_t bad = s->tile->entries(b->ctx, &e);
   if (bad) return bad;
-  double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * 2 * k);
+  const int zeros = (e.flags & ASSAY_ENTRIES_WITHOUT_ZEROS) != 0;
+  *(double*)b->arg[LEFT_OUT].data += zeros;
+  double* memory = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (2 * k + rows + cols));
   if (!memory) return ASSAY_E_MEMORY;
-  double *dw = memory, *dh = memory + k;
+  double *dw = memory, *dh = memory + k, *share[2] = {dh + k, dh + k + rows};
+  memset(share[0], 0, sizeof(double) * (size_t)(rows + cols));
   const double eta = step_now(s, b);
   for (int64_t at = 0; at < e.n; at++) {
     const int64_t i = e.row[at], j = e.col[at];
-    double *w = (double*)W->data + i * W->stride, *h = (double*)H->data + j * H->stride;
+    double *w = assay_row(W, i), *h = assay_row(H, j);
     double m = 0, g = 0;
     for (int64_t a = 0; a < k; a++) m += w[a] * h[a];
     m = m > s->lowest ? m : s->lowest;
     m = m < s->highest ? m : s->highest;
-    const int32_t failed = s->loss->grad(b->ctx, 1, &e.x[at], &m, &g);
-    if (failed) return failed;
-    const double weight = e.w ? e.w[at] : 1;
+    const double weight =
+        e.w ? e.w[at] : 1; /* 0: hidden among zeros, takes back what is too much */
+    const double part[2] = {weight > 0 ? 1 / *assay_row(&b->arg[ENTRIES], i) : 0,
+                            weight > 0 ? 1 / *assay_row(&b->arg[ENTRIES + 1], j) : 0};
+    bad = weight > 0 ? s->loss->grad(b->ctx, 1, &e.x[at], &m, &g) : ASSAY_OK;
+    if (bad) return bad;
     g *= weight;
+    const double own[2] = {*assay_row(&b->arg[WEIGHTS], i), *assay_row(&b->arg[WEIGHTS + 1], j)};
+    if (zeros) g -= own[0] * own[1] * zero_slope(s, m);
     if (fabs(g) > kMostSlope) g = copysign(kMostSlope, g);
     for (int64_t a = 0; a < k; a++) {
       dw[a] = g * h[a];
       dh[a] = g * w[a];
     }
-    move(s, k, 0, eta, dw, w, Q[0] ? (double*)Q[0]->data + i * Q[0]->stride : NULL);
-    move(s, k, 1, eta, dh, h, Q[1] ? (double*)Q[1]->data + j * Q[1]->stride : NULL);
+    if (zeros) {
+      add_zeros(s, k, own[0] * part[0], w, &b->arg[SUMS + 1], &b->arg[GRAMS + 1], dw);
+      add_zeros(s, k, own[1] * part[1], h, &b->arg[SUMS], &b->arg[GRAMS], dh);
+    }
+    move(s, k, 0, eta, dw, w, Q[0] ? assay_row(Q[0], i) : NULL);
+    move(s, k, 1, eta, dh, h, Q[1] ? assay_row(Q[1], j) : NULL);
+    share[0][i] += part[0];
+    share[1][j] += part[1];
+  }
+  for (int32_t side = 0; side < 2; side++) {
+    if (!s->penalised[side]) continue;
+    assay_view F = b->arg[FACTOR + side];
+    for (int64_t i = 0; i < F.rows; i++)
+      if (share[side][i] > 0) share[side][i] *= penalty_step(s, b, Q[side], i);
+    bad = s->penalties->prox_rows(b->ctx, side, &F, share[side]);
+    if (bad) return bad;
   }
   return ASSAY_OK;
 }
 
-/* {F io[, Q]}; tag: its side. The penalties' prox, once an epoch: under adagrad the step of a row
-   is the mean of its entries' steps. */
-static int32_t shrink(void* self, const assay_block* b) {
+/* {entries of W's rows io, of H's} */
+static int32_t count(void* self, const assay_block* b) {
+  const sgd* s = self;
+  assay_entries e = {sizeof e, 0, 0, NULL, NULL, NULL, NULL};
+  const int32_t bad = s->tile->entries(b->ctx, &e);
+  if (bad) return bad;
+  for (int64_t at = 0; at < e.n; at++) {
+    if (e.w && !(e.w[at] > 0)) continue;
+    *assay_row(&b->arg[0], e.row[at]) += 1;
+    *assay_row(&b->arg[1], e.col[at]) += 1;
+  }
+  return ASSAY_OK;
+}
+
+/* {OUT} */
+static int32_t clear(void* self, const assay_block* b) {
+  (void)self;
+  for (int64_t i = 0; i < b->arg[0].rows; i++) *assay_row(&b->arg[0], i) = 0;
+  return ASSAY_OK;
+}
+
+/* {F io, entries of its rows, blocks that left zeros out}; tag: its side. The sets once more, and
+   rows without entries: only zeros, or nothing, speak for them. */
+static int32_t settle(void* self, const assay_block* b) {
   const sgd* s = self;
   assay_view F = b->arg[0];
+  const int zeros = *(const double*)b->arg[2].data > 0;
   double* lengths = s->host->scratch(b->ctx, (int64_t)sizeof(double) * (F.rows + 1));
   if (!lengths) return ASSAY_E_MEMORY;
   for (int64_t i = 0; i < F.rows; i++) {
-    lengths[i] = step_now(s, b);
-    if (s->schedule != ADAGRAD) continue;
-    double sum = 0;
-    for (int64_t a = 0; a < F.cols; a++)
-      sum += sqrt(((const double*)b->arg[1].data)[i * b->arg[1].stride + a]);
-    lengths[i] = sum > 0 ? lengths[i] * (double)F.cols / sum : 0;
+    const int empty = *assay_row(&b->arg[1], i) == 0;
+    lengths[i] = empty && s->penalised[b->tag] ? kBeyond : 0;
+    if (empty && zeros && (s->nonneg[b->tag] || s->zero_term == ASSAY_ZERO_QUADRATIC))
+      memset(assay_row(&F, i), 0, sizeof(double) * (size_t)F.cols);
   }
   return s->penalties->prox_rows(b->ctx, b->tag, &F, lengths);
 }
 
-/* Loss of a row f over its line, and with slope its gradient; memory: 2 n. */
+/* {O, weights} -> O times the weights, row by row. */
+static int32_t weigh(void* self, const assay_block* b) {
+  (void)self;
+  const assay_view *O = &b->arg[0], *w = &b->arg[1], *out = &b->arg[2];
+  for (int64_t i = 0; i < O->rows; i++)
+    for (int64_t a = 0; a < O->cols; a++)
+      assay_row(out, i)[a] = *assay_row(w, i) * assay_row(O, i)[a];
+  return ASSAY_OK;
+}
+
+/* What a row's loss is made of: entries, the other factor, and where zeros are left out its sums.
+ */
+typedef struct {
+  assay_line line;
+  const assay_view *O, *sums, *gram, *weights;
+  double own;
+  int zeros;
+} row_terms;
+
+/* Loss of a row f, and with slope its gradient; memory: 2 n. */
 static int32_t row_loss(const sgd* s,
                         assay_ctx* ctx,
-                        const assay_line* line,
-                        const assay_view* O,
+                        const row_terms* t,
                         const double* f,
                         double* memory,
                         double* out,
                         double* slope) {
-  const int64_t n = line->n, k = O->cols;
+  const assay_line* line = &t->line;
+  const int64_t n = line->n, k = t->O->cols;
   double *m = memory, *g = memory + n;
   for (int64_t e = 0; e < n; e++) {
-    const double* o = (const double*)O->data + (line->idx ? line->idx[e] : e) * O->stride;
+    const double* o = assay_row(t->O, line->idx ? line->idx[e] : e);
     double sum = 0;
     for (int64_t a = 0; a < k; a++) sum += f[a] * o[a];
     sum = sum > s->ends[0] ? sum : s->ends[0];
@@ -137,12 +246,51 @@ static int32_t row_loss(const sgd* s,
     }
     if (what == 0) *out = 0;
     for (int64_t e = 0; e < n; e++) {
-      const double w = line->w ? line->w[e] : 1;
-      const double* o = (const double*)O->data + (line->idx ? line->idx[e] : e) * O->stride;
-      if (what == 0) *out += w * g[e];
-      for (int64_t a = 0; what && a < k; a++) slope[a] += w * g[e] * o[a];
+      const int64_t j = line->idx ? line->idx[e] : e;
+      const double w = line->w ? line->w[e] : 1, *o = assay_row(t->O, j);
+      const double as_zero = t->zeros ? t->own * *assay_row(t->weights, j) : 0;
+      const double at = (w > 0 ? w * g[e] : 0) -
+                        (as_zero > 0 ? as_zero * (what ? zero_slope : zero_value)(s, m[e]) : 0);
+      if (what == 0) *out += at;
+      for (int64_t a = 0; what && a < k; a++) slope[a] += at * o[a];
     }
   }
+  if (!t->zeros) return ASSAY_OK;
+  double* all = m; /* no longer needed; k of it or more: see solve */
+  memset(all, 0, sizeof(double) * (size_t)k);
+  add_zeros(s, k, t->own, f, t->sums, t->gram, all);
+  const double power = s->zero_term == ASSAY_ZERO_LINEAR ? 1 : 0.5;
+  for (int64_t a = 0; a < k; a++) {
+    *out += power * f[a] * all[a];
+    if (slope) slope[a] += all[a];
+  }
+  return ASSAY_OK;
+}
+
+/* Row i's line; where zeros have no closed form, with each of them. memory: 2 for each row of O. */
+static int32_t read_row(const sgd* s,
+                        const assay_block* b,
+                        int64_t i,
+                        double* memory,
+                        row_terms* out) {
+  assay_line* line = &out->line;
+  *line = (assay_line){sizeof *line, 0, 0, NULL, NULL, NULL, 0, 0};
+  const int32_t bad = s->tile->line(b->ctx, i, line);
+  if (bad) return bad;
+  out->own = *assay_row(&b->arg[5], i);
+  out->zeros = line->zeros && s->zero_term != ASSAY_ZERO_NONE;
+  if (!line->zeros || out->zeros) return ASSAY_OK;
+  const int64_t n = out->O->rows;
+  double *x = memory, *w = memory + n;
+  for (int64_t j = 0; j < n; j++) {
+    x[j] = 0;
+    w[j] = out->own * *assay_row(out->weights, j);
+  }
+  for (int64_t e = 0; e < line->n; e++) {
+    x[line->idx[e]] = line->x[e];
+    w[line->idx[e]] = line->w ? line->w[e] : 1;
+  }
+  *line = (assay_line){sizeof *line, 0, n, NULL, x, w, 0, 0};
   return ASSAY_OK;
 }
 
@@ -156,8 +304,9 @@ static double first_length(const sgd* s, int64_t k, const double* f, const doubl
   return slope > 0 ? sqrt((size > 0 ? size : s->unit * s->unit) / slope) : 0;
 }
 
-/* {F io, O, lengths io}; tag: the side that is free. All rows of the block make a step together, so
-   that penalties see them at their places. */
+/* {F io, O, lengths io, O's sums and Gram, weights of the own side, of the other}; tag: the side
+   that is free. All rows of the block make a step together, so that penalties see them at their
+   places. */
 static int32_t solve(void* self, const assay_block* b) {
   const sgd* s = self;
   const assay_view *F = &b->arg[0], *O = &b->arg[1], *L = &b->arg[2];
@@ -167,6 +316,9 @@ static int32_t solve(void* self, const assay_block* b) {
   double *G = memory, *trial = G + rows * k, *here = trial + rows * k, *steps = here + rows;
   double* entries = NULL; /* of the longest line so far */
   int64_t longest = 0;
+  double* expanded = s->host->scratch(b->ctx, (int64_t)sizeof(double) * 2 * O->rows);
+  if (!expanded) return ASSAY_E_MEMORY;
+  row_terms terms = {.O = O, .sums = &b->arg[3], .gram = &b->arg[4], .weights = &b->arg[6]};
   for (int inner = 0; inner < INNER; inner++) {
     memset(G, 0, sizeof(double) * (size_t)(rows * k));
     for (int halvings = -1; halvings < 60; halvings++) { /* -1: where the rows are */
@@ -183,16 +335,15 @@ static int32_t solve(void* self, const assay_block* b) {
       for (int64_t i = 0; i < rows; i++) {
         double *f = (double*)F->data + i * F->stride, *length = (double*)L->data + i * L->stride;
         if (halvings >= 0 && !(steps[i] > 0)) continue;
-        assay_line line = {sizeof line, 0, 0, NULL, NULL, NULL, 0, 0};
-        int32_t bad = s->tile->line(b->ctx, i, &line);
+        int32_t bad = read_row(s, b, i, expanded, &terms);
         if (bad) return bad;
-        if (line.n > longest) {
-          longest = 2 * line.n;
+        if (!entries || terms.line.n > longest) {
+          longest = 2 * terms.line.n + k;
           entries = s->host->scratch(b->ctx, (int64_t)sizeof(double) * 2 * longest);
           if (!entries) return ASSAY_E_MEMORY;
         }
         if (halvings < 0) {
-          bad = row_loss(s, b->ctx, &line, O, f, entries, &here[i], G + i * k);
+          bad = row_loss(s, b->ctx, &terms, f, entries, &here[i], G + i * k);
           if (bad) return bad;
           if (!(*length > 0)) *length = first_length(s, k, f, G + i * k);
           steps[i] = *length;
@@ -200,7 +351,7 @@ static int32_t solve(void* self, const assay_block* b) {
           continue;
         }
         double there = 0, moved = 0, linear = 0;
-        bad = row_loss(s, b->ctx, &line, O, trial + i * k, entries, &there, NULL);
+        bad = row_loss(s, b->ctx, &terms, trial + i * k, entries, &there, NULL);
         if (bad) return bad;
         for (int64_t a = 0; a < k; a++) {
           const double d = trial[i * k + a] - f[a];
@@ -265,45 +416,94 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   for (int side = 0; side < 2; side++) {
     s->nonneg[side] = (p->factor_flags[side] & ASSAY_FACTOR_NONNEG) != 0;
     s->frozen[side] = (p->factor_flags[side] & ASSAY_FACTOR_FROZEN) != 0;
+    s->penalised[side] = (p->factor_flags[side] & ASSAY_FACTOR_PENALISED) != 0;
   }
   s->stream = p->stream;
+  s->k = p->k[0];
+  s->zero_term = p->loss->zero_term;
+  s->zero_a = p->loss->zero_a;
   *self = s;
   return ASSAY_OK;
 }
 
-static assay_buf squares(assay_builder* b, const char* name, int32_t axis) {
-  const assay_buffer q = {sizeof q, 0, name, axis, ASSAY_STATE, ASSAY_F64, 1, 0, 0};
-  return b->buffer(b, &q);
+/* Weighted sums and Gram of factor `side`, for the zeros of the other's rows. */
+static void add_sums(const sgd* s,
+                     assay_builder* b,
+                     int32_t side,
+                     assay_buf* sums,
+                     assay_buf* gram) {
+  const assay_buf F = b->factor(b, side);
+  const assay_buf w = b->given(b, side ? ASSAY_COL_WEIGHTS : ASSAY_ROW_WEIGHTS);
+  const assay_buf weighed = assay_local(b, side ? "weighed_h" : "weighed_w", side, 0);
+  *sums = assay_sum(b, side ? "sums_h" : "sums_w", 1, 0);
+  *gram = assay_sum(b, side ? "gram_h" : "gram_w", s->k, 0);
+  ASSAY_EACH_OF(b, side ? "weigh_h" : "weigh_w", side, weigh, {F, ASSAY_IN}, {w, ASSAY_IN},
+                {weighed, ASSAY_OUT});
+  b->gram(b, *sums, w, F);
+  b->gram(b, *gram, F, weighed);
+}
+
+static void build_rows(const sgd* s, assay_builder* b, int32_t side) {
+  assay_buf sums = ASSAY_NO, gram = ASSAY_NO;
+  add_sums(s, b, !side, &sums, &gram);
+  const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT},
+                            {b->factor(b, !side), ASSAY_IN},
+                            {assay_state(b, "lengths", side, 1), ASSAY_INOUT},
+                            {sums, ASSAY_IN},
+                            {gram, ASSAY_IN},
+                            {b->given(b, side ? ASSAY_COL_WEIGHTS : ASSAY_ROW_WEIGHTS), ASSAY_IN},
+                            {b->given(b, side ? ASSAY_ROW_WEIGHTS : ASSAY_COL_WEIGHTS), ASSAY_IN}};
+  const assay_each each = {sizeof each, ASSAY_EACH_X, "solve", side, 7, solve, args, side, 0};
+  b->each(b, &each);
+}
+
+static void add_grid(const sgd* s,
+                     assay_builder* b,
+                     const char* name,
+                     assay_fn fn,
+                     int32_t n,
+                     const assay_arg* args) {
+  const assay_grid grid = {sizeof grid, 0, name, s->blocks, n, fn, args, s->stream, 0, 0};
+  b->grid(b, &grid);
 }
 
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   const sgd* s = self;
-  if (purpose != ASSAY_STEP) return ASSAY_OK;
   if (s->frozen[0] || s->frozen[1]) {
-    const int32_t side = s->frozen[0] ? 1 : 0;
-    const assay_buffer lengths = {sizeof lengths, 0, "lengths", side, ASSAY_STATE,
-                                  ASSAY_F64,      1, 0,         1};
-    const assay_arg args[] = {{b->factor(b, side), ASSAY_INOUT},
-                              {b->factor(b, 1 - side), ASSAY_IN},
-                              {b->buffer(b, &lengths), ASSAY_INOUT}};
-    const assay_each each = {sizeof each, ASSAY_EACH_X, "solve", side, 3, solve, args, side, 0};
-    b->each(b, &each);
+    if (purpose == ASSAY_STEP) build_rows(s, b, s->frozen[0] ? 1 : 0);
     return b->status(b);
   }
-  const int32_t n = s->schedule == ADAGRAD ? 2 : 1; /* arguments of a side */
-  assay_arg args[4] = {{b->factor(b, 0), ASSAY_INOUT}, {b->factor(b, 1), ASSAY_INOUT}};
-  if (n == 2) {
-    args[2] = (assay_arg){squares(b, "squares_w", ASSAY_ROWS), ASSAY_INOUT};
-    args[3] = (assay_arg){squares(b, "squares_h", ASSAY_COLS), ASSAY_INOUT};
+  if (purpose != ASSAY_STEP && purpose != ASSAY_PREPARE) return ASSAY_OK;
+  const assay_buf entries[] = {assay_state(b, "entries_w", ASSAY_ROWS, 1),
+                               assay_state(b, "entries_h", ASSAY_COLS, 1)};
+  if (purpose == ASSAY_PREPARE) {
+    for (int32_t side = 0; side < 2; side++)
+      ASSAY_EACH_OF(b, side ? "clear_h" : "clear_w", side, clear, {entries[side], ASSAY_OUT});
+    const assay_arg args[] = {{entries[0], ASSAY_INOUT}, {entries[1], ASSAY_INOUT}};
+    add_grid(s, b, "count", count, 2, args);
+    return b->status(b);
   }
-  const assay_grid grid = {sizeof grid, 0, "visit", s->blocks, 2 * n, visit, args, s->stream, 0, 0};
-  b->grid(b, &grid);
+  assay_arg args[13];
+  const assay_buf left_out = assay_sum(b, "left_out", 1, 1);
+  args[LEFT_OUT] = (assay_arg){left_out, ASSAY_ADD};
   for (int32_t side = 0; side < 2; side++) {
-    const assay_arg own[] = {args[side], {args[2 + side].buffer, ASSAY_IN}};
-    const assay_each each = {sizeof each, 0, side ? "shrink_h" : "shrink_w", side, n, shrink, own,
-                             side,        0};
-    b->each(b, &each);
+    assay_buf sums = ASSAY_NO, gram = ASSAY_NO;
+    add_sums(s, b, side, &sums, &gram);
+    args[FACTOR + side] = (assay_arg){b->factor(b, side), ASSAY_INOUT};
+    args[ENTRIES + side] = (assay_arg){entries[side], ASSAY_IN};
+    args[WEIGHTS + side] =
+        (assay_arg){b->given(b, side ? ASSAY_COL_WEIGHTS : ASSAY_ROW_WEIGHTS), ASSAY_IN};
+    args[SUMS + side] = (assay_arg){sums, ASSAY_IN};
+    args[GRAMS + side] = (assay_arg){gram, ASSAY_IN};
+    if (s->schedule == ADAGRAD)
+      args[SQUARES + side] =
+          (assay_arg){assay_state(b, side ? "squares_h" : "squares_w", side, 0), ASSAY_INOUT};
   }
+  add_grid(s, b, "visit", visit, s->schedule == ADAGRAD ? 13 : 11, args);
+  for (int32_t side = 0; side < 2; side++)
+    ASSAY_EACH_OF(b, side ? "settle_h" : "settle_w", side, settle,
+                  {b->factor(b, side), ASSAY_INOUT}, {entries[side], ASSAY_IN},
+                  {left_out, ASSAY_IN});
   return b->status(b);
 }
 
@@ -320,16 +520,17 @@ static const assay_option options[] = {
      ASSAY_OPT_LO_OPEN | ASSAY_OPT_HI_OPEN, 10, 0, INFINITY, NULL, NULL},
     {"blocks", "blocks a side of the grid; 0: by shape", ASSAY_OPT_INT, 0, 0, 0, 256, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
-static const assay_solver vtable = {sizeof vtable,
-                                    0,
-                                    ASSAY_NEEDS_GRAD,
-                                    ASSAY_NEEDS_PROX,
-                                    ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
-                                    0,
-                                    NULL,
-                                    create,
-                                    build,
-                                    destroy};
+static const assay_solver vtable = {
+    sizeof vtable,
+    0,
+    ASSAY_NEEDS_GRAD,
+    ASSAY_NEEDS_PROX,
+    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
+    0,
+    NULL,
+    create,
+    build,
+    destroy};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,
@@ -338,9 +539,13 @@ static const assay_plugin plugin = {
     "stochastic gradient over entries, for any differentiable loss",
     "Gemulla, Nijkamp, Haas and Sismanis 2011; Duchi, Hazan and Singer 2011",
     "for every observed (i, j) once an epoch, in shuffled blocks without common rows or columns:\n"
-    "  g = weight l'(x, <w_i, h_j>);  w_i -= eta g h_j;  h_j -= eta g w_i;  then the penalties' "
-    "prox\n"
-    "cost: 6k flops for each observed entry an epoch\n"
+    "  g = weight l'(x, <w_i, h_j>);  w_i -= eta g h_j;  h_j -= eta g w_i\n"
+    "penalties, lambda / n_i of them a visit (n_i entries in row i), by their prox after each "
+    "block\n"
+    "cost: 6k flops for each observed entry an epoch; of sparse X with zeros for each stored one,\n"
+    "  8k where the loss at zeros is a m (kl) and k^2 more where it is a m^2 (squared): their sum "
+    "is\n"
+    "  spread over a row's visits; each zero is visited where the loss has no such form\n"
     "guarantee: nothing is monotone; steps that shrink settle near a stationary point",
     options,
     &vtable,
