@@ -122,6 +122,24 @@ TEST_CASE("svmlight: labels, comments, bases") {
   bad(ASSAY_E_FORMAT, "svmlight", folder.file("d.svm", "1 1:2 1:3\n"));
 }
 
+TEST_CASE("svmlight: the first index is found, and the log says which it is") {
+  const Folder folder;
+  std::string said;
+  const plugin::LogSink log = [&said](int32_t, const std::string& text) { said += text + "\n"; };
+  plugin::LoadOptions how;
+  how.log = &log;
+  const auto columns = [&](const char* text, const plugin::Options& options = {}) {
+    said.clear();
+    return good("svmlight", folder.file("x.svm", text), how, options).cols;
+  };
+  CHECK(columns("1 0:1 2:1\n") == 3);
+  CHECK(said.find("counted from 0") != std::string::npos);
+  CHECK(columns("1 1:1 2:1\n") == 2);
+  CHECK(said.find("counted from 1") != std::string::npos);
+  CHECK(columns("1 1:1 2:1\n", text_option("first_index", "zero", ASSAY_OPT_ENUM)) == 3);
+  CHECK(said.find("index 0") == std::string::npos);
+}
+
 TEST_CASE("idx: bytes stay bytes, mapped or gzipped") {
   const Folder folder;
   const std::string bytes =

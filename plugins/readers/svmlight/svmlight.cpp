@@ -20,8 +20,9 @@ using assay::reading::Number;
 
 const char* const kBase[] = {"auto", "zero", "one", nullptr};
 constexpr assay_option kOptions[] = {
-    {"first_index", "index of the first column; auto: zero if index 0 occurs", ASSAY_OPT_ENUM, 0, 0,
-     0, 0, "auto", kBase},
+    {"first_index",
+     "index of the first column; auto: zero if index 0 occurs, else one; the log says which",
+     ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", kBase},
     {"n_columns", "number of columns; 0: the largest index decides", ASSAY_OPT_INT, 0, 0, 0,
      2147483647, nullptr, nullptr},
     {}};
@@ -38,7 +39,9 @@ class Svmlight {
                   "no row",
                   "",
                   "give a file with at least one row"};
-    settle(call.host->option_text(options, "first_index"),
+    const std::string first_index = call.host->option_text(options, "first_index");
+    if (first_index == "auto") call.host->log(call.ctx, ASSAY_LOG_INFO, found_base());
+    settle(first_index,
            static_cast<int64_t>(std::llround(call.host->option_number(options, "n_columns"))));
     if (std::all_of(labels_.begin(), labels_.end(),
                     [](const std::string& label) { return label.empty(); }))
@@ -122,6 +125,12 @@ class Svmlight {
     smallest_ = std::min(smallest_, index);
     largest_ = std::max(largest_, index);
     entries_.emplace_back(static_cast<int32_t>(index), value);
+  }
+  // Files that count from 0 and never use their first column look like files that count from 1.
+  const char* found_base() const {
+    return smallest_ == 0 ? "index 0 occurs: columns are counted from 0"
+                          : "index 0 does not occur: columns are counted from 1 "
+                            "(`first_index: zero` counts from 0)";
   }
   // Indices from 0, and the number of columns.
   void settle(const std::string& first_index, int64_t n_columns) {
