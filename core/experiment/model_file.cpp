@@ -19,9 +19,9 @@ constexpr const char* kNames[] = {"W", "H", "S"};
 
 Json factor_json(const spec::FactorSpec& factor) {
   Json j = Json::object();
-  if (factor.constraint) j["constraint"] = to_json(*factor.constraint);
+  if (factor.constraint) j["constraint"] = to_saved(*factor.constraint);
   Json penalties = Json::array();
-  for (const spec::Use& use : factor.penalties) penalties.push_back(to_json(use));
+  for (const spec::Use& use : factor.penalties) penalties.push_back(to_saved(use));
   if (!penalties.empty()) j["penalties"] = std::move(penalties);
   return j;
 }
@@ -158,14 +158,14 @@ SavedModel save(const spec::Trial& trial,
       {"cols", model.d()},
       {"mean", number_json(model.facts.observed > 0 ? model.facts.sum / model.facts.observed : 0)},
       {"missing_nan", trial.data.missing_nan}};
-  if (!trial.data.reader.id.empty()) j["data"]["reader"] = to_json(trial.data.reader);
+  if (!trial.data.reader.id.empty()) j["data"]["reader"] = to_saved(trial.data.reader);
   if (!trial.data.label_column.empty()) j["data"]["label_column"] = trial.data.label_column;
   if (!trial.data.columns.empty()) j["data"]["columns"] = trial.data.columns;
   if (!trial.data.unstored.empty()) j["data"]["unstored"] = trial.data.unstored;
   if (model.x->col_weights) saved.arrays.push_back(weights_member(*model.x->col_weights));
   Json transforms = Json::array();
   for (const auto& t : data.transforms) {
-    Json one = to_json(t.use);
+    Json one = to_saved(t.use);
     Json learnt = Json::array();
     for (const auto& member : t.learnt) {
       learnt.push_back(member.name);
@@ -176,12 +176,13 @@ SavedModel save(const spec::Trial& trial,
   }
   j["transforms"] = std::move(transforms);
   for (const auto& [name, state] : model.state)
-    if (name.rfind(graph::kRowsState, 0) != 0) saved.arrays.push_back(fit::to_member(kState + name, state));
+    if (name.rfind(graph::kRowsState, 0) != 0)
+      saved.arrays.push_back(fit::to_member(kState + name, state));
   j["model"] = {
-      {"rank", trial.model.rank},          {"compute", model.compute == ASSAY_F32 ? "f32" : "f64"},
-      {"loss", to_json(trial.model.loss)}, {"W", factor_json(trial.model.W)},
-      {"H", factor_json(trial.model.H)},   {"solver", to_json(trial.solver)},
-      {"stop", stop_json(trial.stop)},     {"measure_every", trial.measure.every}};
+      {"rank", trial.model.rank},           {"compute", model.compute == ASSAY_F32 ? "f32" : "f64"},
+      {"loss", to_saved(trial.model.loss)}, {"W", factor_json(trial.model.W)},
+      {"H", factor_json(trial.model.H)},    {"solver", to_saved(trial.solver)},
+      {"stop", stop_json(trial.stop)},      {"measure_every", trial.measure.every}};
   if (model.n_factors == 3) j["model"]["S"] = factor_json(trial.model.S);
   j["seed"] = trial.seed;
   j["repeat"] = trial.repeat;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -30,10 +31,10 @@ Json value_json(const plugin::OptionValue& v) {
   }
 }
 
-plugin::OptionValue value_from_json(const Json& json, int32_t type) {
+plugin::OptionValue value_from_json(const Json& json, int32_t type, bool given) {
   plugin::OptionValue v;
   v.type = type;
-  v.given = true;
+  v.given = given;
   if (json.is_boolean()) {
     v.number = json.get<bool>() ? 1 : 0;
   } else if (json.is_array()) {
@@ -70,6 +71,15 @@ Json to_json(const spec::Use& use) {
   return Json{{"use", use.id}, {"options", std::move(options)}};
 }
 
+Json to_saved(const spec::Use& use) {
+  Json json = to_json(use);
+  Json given = Json::array();
+  for (const auto& [name, value] : use.options.values)
+    if (value.given) given.push_back(name);
+  json["given"] = std::move(given);
+  return json;
+}
+
 Expected<const plugin::Descriptor*> find_plugin(const plugin::Registry& registry,
                                                 const std::string& kind,
                                                 const spec::Use& use) {
@@ -89,13 +99,17 @@ Expected<spec::Use> use_from_json(const Json& json,
   if (!descriptor) return std::move(descriptor.error());
   const assay_option* table = (*descriptor)->plugin->options;
   plugin::Options given;
+  // Defaults are saved beside what was given, since a later version may have others; a plugin may
+  // ask which is which. A model of before `given` says nothing: its defaults count as such.
+  const Json names = json.value("given", Json::array());
   const Json options_json = json.value("options", Json::object());
   for (const auto& [name, value] : options_json.items()) {
     int32_t type = ASSAY_OPT_FLOAT;
     for (const assay_option* o = table; o && o->name; ++o) {
       if (name == o->name) type = o->type;
     }
-    given.values[name] = value_from_json(value, type);
+    given.values[name] = value_from_json(
+        value, type, std::find(names.begin(), names.end(), Json(name)) != names.end());
   }
   auto options = plugin::Options::complete(table, std::move(given), use.id);
   if (!options) return std::move(options.error());

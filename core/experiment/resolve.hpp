@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 
 // {"use": id, "options": {...}}
 Json to_json(const spec::Use& use);
+// The same with the names of the options that were given: what a saved model keeps.
+Json to_saved(const spec::Use& use);
 // Options are checked against the plugin's table; a missing plugin is E0401.
 Expected<spec::Use> use_from_json(const Json& json,
                                   const std::string& kind,
