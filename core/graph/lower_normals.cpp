@@ -71,10 +71,19 @@ void Lowering::lower_own(const Line& line, bool squared) {
   op.out0 = line.out;
   op.out1 = line.gram;
   op.squared_loss = squared;
-  op.densify = zeros_ || densified_products();
+  // Under the squared loss zeros that are not stored add to the matrices alone, and all the same:
+  // those of a line are all o o' less the stored ones.
+  const bool zeros_apart = squared && zeros_ && !densified_products();
+  op.densify = !zeros_apart && (zeros_ || densified_products());
   const int64_t k = buffer(line.left).decl.width;
   op.flops = product_flops(k, op.densify) * static_cast<double>(k + 2);
-  if (op.densify && model_.x->sparse)
+  if (zeros_apart) {
+    const int opposite = own_opposite(line.axis, line.left, line.right).second;
+    op.extra = gram_of(opposite, row_weight(buffer(opposite).decl.axis));
+    layout_.remarks.push_back("`" + line.name +
+                              "`: zeros of sparse X share one Gram matrix, and each line corrects "
+                              "it by the stored entries that count otherwise");
+  } else if (op.densify && model_.x->sparse)
     layout_.remarks.push_back("`" + line.name +
                               "` needs every zero of sparse X: lines are made dense one by one");
   else if (!model_.x->sparse)
