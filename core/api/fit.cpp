@@ -143,6 +143,17 @@ Expected<int32_t> fit_one(experiment::Runtime runtime,
   return status_of(result->stop);
 }
 
+// The caller's rows in the columns and the meaning the model was fitted to.
+Expected<std::shared_ptr<const assay::data::Data>> rows_for(const experiment::Runtime& runtime,
+                                                            const assay_model& model,
+                                                            const assay_data& data) {
+  auto trial = experiment::trial_of(model.saved, *runtime.registry);
+  if (!trial) return std::move(trial.error());
+  experiment::Session session(runtime);
+  session.give(data.x);
+  return experiment::load_rows(model.saved, *trial, session);
+}
+
 Expected<int32_t> transform(experiment::Runtime runtime,
                             const assay_model& model,
                             const assay_data& data,
@@ -157,11 +168,7 @@ Expected<int32_t> transform(experiment::Runtime runtime,
                  "`out` must have the rows of the data and " + std::to_string(k) + " columns");
   }
   if (cancel) runtime.cancel = &cancel->flag;
-  auto trial = experiment::trial_of(model.saved, *runtime.registry);
-  if (!trial) return std::move(trial.error());
-  experiment::Session session(runtime);
-  session.give(data.x);
-  auto x = experiment::load_rows(model.saved, *trial, session);
+  auto x = rows_for(runtime, model, data);
   if (!x) return std::move(x.error());
   auto rows = experiment::transform_rows(model.saved, *x, runtime);
   if (!rows) return std::move(rows.error());
@@ -187,11 +194,7 @@ Expected<int32_t> partial_fit(experiment::Runtime runtime,
                               assay_model** out) {
   if (steps < 0) return bad_argument("`steps` must be 0 or more");
   if (cancel) runtime.cancel = &cancel->flag;
-  auto trial = experiment::trial_of(model.saved, *runtime.registry);
-  if (!trial) return std::move(trial.error());
-  experiment::Session session(runtime);
-  session.give(data.x);
-  auto x = experiment::load_rows(model.saved, *trial, session);
+  auto x = rows_for(runtime, model, data);
   if (!x) return std::move(x.error());
   auto done = experiment::partial_fit(model.saved, *x, steps, runtime);
   if (!done) return std::move(done.error());

@@ -68,6 +68,13 @@ struct Builder {
     written.push_back(0);
     return static_cast<assay_buf>(body->buffers.size()) - 1;
   }
+  // The end of a line that calls a function: its results are written from here on.
+  int32_t push_call(Line line) {
+    for (const assay_arg& a : line.args)
+      if (a.access & (ASSAY_OUT | ASSAY_ADD)) written[static_cast<size_t>(a.buffer)] = 1;
+    body->lines.push_back(std::move(line));
+    return ASSAY_OK;
+  }
   int64_t length(int32_t axis) const { return axis == ASSAY_ROWS ? model->n() : model->d(); }
 };
 

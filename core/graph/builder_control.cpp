@@ -98,10 +98,7 @@ int32_t add_grid(assay_builder* b, const assay_grid* g) {
     if ((a.access & ASSAY_OUT) && !s.writable(a.buffer, line.name)) return ASSAY_E_PLUGIN;
     line.args.push_back(a);
   }
-  for (const assay_arg& a : line.args)
-    if (a.access & (ASSAY_OUT | ASSAY_ADD)) s.written[static_cast<size_t>(a.buffer)] = 1;
-  s.body->lines.push_back(std::move(line));
-  return 0;
+  return s.push_call(std::move(line));
 }
 
 }  // namespace assay::graph

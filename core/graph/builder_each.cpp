@@ -51,10 +51,7 @@ int32_t add_each(assay_builder* b, const assay_each* e) {
         return s.fail("`" + line.name + "` names `" + d.name + "` twice and writes it");
     line.args.push_back(a);
   }
-  for (const assay_arg& a : line.args)
-    if (a.access & (ASSAY_OUT | ASSAY_ADD)) s.written[static_cast<size_t>(a.buffer)] = 1;
-  s.body->lines.push_back(std::move(line));
-  return 0;
+  return s.push_call(std::move(line));
 }
 
 }  // namespace assay::graph

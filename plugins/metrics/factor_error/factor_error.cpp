@@ -5,60 +5,23 @@
 // a component without a partner counts as a whole. <T_a, T*_b> = (w_a . w*_b)(h_a . h*_b), so W'W*
 // and H'H* are all it takes: O((n + d) k k*).
 #include <algorithm>
+#include <assay/assignment.hpp>
 #include <assay/plugin.hpp>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 namespace {
 
 using namespace assay::author;
 
-// Least total cost of an assignment of n rows to n columns (Kuhn 1955, with potentials: O(n^3)).
+// Least total cost of an assignment of n rows to n columns.
 double least_cost(int64_t n, const std::vector<double>& cost) {
-  const auto size = static_cast<size_t>(n) + 1;
-  std::vector<double> u(size), v(size);
-  std::vector<size_t> row_of(size), way(size);
-  for (size_t i = 1; i < size; ++i) {
-    row_of[0] = i;
-    size_t j0 = 0;
-    std::vector<double> least(size, std::numeric_limits<double>::infinity());
-    std::vector<char> used(size);
-    do {
-      used[j0] = 1;
-      const size_t i0 = row_of[j0];
-      double delta = std::numeric_limits<double>::infinity();
-      size_t j1 = 0;
-      for (size_t j = 1; j < size; ++j) {
-        if (used[j]) continue;
-        const double reduced = cost[(i0 - 1) * (size - 1) + j - 1] - u[i0] - v[j];
-        if (reduced < least[j]) {
-          least[j] = reduced;
-          way[j] = j0;
-        }
-        if (least[j] < delta) {
-          delta = least[j];
-          j1 = j;
-        }
-      }
-      for (size_t j = 0; j < size; ++j) {
-        if (used[j]) {
-          u[row_of[j]] += delta;
-          v[j] -= delta;
-        } else {
-          least[j] -= delta;
-        }
-      }
-      j0 = j1;
-    } while (row_of[j0] != 0);
-    do {
-      const size_t j1 = way[j0];
-      row_of[j0] = row_of[j1];
-      j0 = j1;
-    } while (j0 != 0);
-  }
+  const auto size = static_cast<size_t>(n);
+  const std::vector<size_t> column = cheapest_assignment(size, size, cost);
+  std::vector<size_t> row(size);
+  for (size_t i = 0; i < size; ++i) row[column[i]] = i;
   double total = 0;
-  for (size_t j = 1; j < size; ++j) total += cost[(row_of[j] - 1) * (size - 1) + j - 1];
+  for (size_t j = 0; j < size; ++j) total += cost[row[j] * size + j];
   return total;
 }
 

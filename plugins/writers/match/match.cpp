@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writer `match`: which component is which known one. References are rows of a file for H (pure
 // spectra) and columns of one for W (known concentrations). Each component is given to at most one
-// reference so that the sum of the correlations is largest (Kuhn 1955, shortest augmenting paths).
-#include <assay/plugin.h>
-
+// reference so that the sum of the correlations is largest.
+#include <assay/assignment.hpp>
 #include <assay/plugin.hpp>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,54 +44,6 @@ double mean(const std::vector<double>& a) {
 
 double correlation(const std::vector<double>& a, const std::vector<double>& b) {
   return cosine(a, b, mean(a), mean(b));
-}
-
-// Column of each row so that the sum of `cost` is least; rows <= columns. Row by row: a shortest
-// augmenting path from the new row, u and v the potentials of rows and columns, 0 a dummy.
-std::vector<size_t> assign(const Lines& cost) {
-  const size_t rows = cost.size(), cols = cost.front().size();
-  const double infinity = std::numeric_limits<double>::infinity();
-  std::vector<double> u(rows + 1), v(cols + 1);
-  std::vector<size_t> row_of(cols + 1, 0);
-  for (size_t i = 1; i <= rows; ++i) {
-    std::vector<double> least(cols + 1, infinity);
-    std::vector<size_t> way(cols + 1, 0);
-    std::vector<char> used(cols + 1, 0);
-    size_t j0 = 0;
-    row_of[0] = i;
-    do {
-      used[j0] = 1;
-      const size_t i0 = row_of[j0];
-      double delta = infinity;
-      size_t j1 = 0;
-      for (size_t j = 1; j <= cols; ++j) {
-        if (used[j]) continue;
-        const double reduced = cost[i0 - 1][j - 1] - u[i0] - v[j];
-        if (reduced < least[j]) {
-          least[j] = reduced;
-          way[j] = j0;
-        }
-        if (least[j] < delta) {
-          delta = least[j];
-          j1 = j;
-        }
-      }
-      for (size_t j = 0; j <= cols; ++j) {
-        if (used[j]) {
-          u[row_of[j]] += delta;
-          v[j] -= delta;
-        } else {
-          least[j] -= delta;
-        }
-      }
-      j0 = j1;
-    } while (row_of[j0] != 0);
-    for (; j0 != 0; j0 = way[j0]) row_of[j0] = row_of[way[j0]];
-  }
-  std::vector<size_t> column(rows);
-  for (size_t j = 1; j <= cols; ++j)
-    if (row_of[j] != 0) column[row_of[j] - 1] = j - 1;
-  return column;
 }
 
 class Match {
@@ -171,10 +121,10 @@ class Match {
     const bool more_known = known.size() > found.size();
     const Lines& rows = more_known ? found : known;
     const Lines& cols = more_known ? known : found;
-    Lines cost(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i)
-      for (const auto& other : cols) cost[i].push_back(-correlation(rows[i], other));
-    const std::vector<size_t> column = assign(cost);
+    std::vector<double> cost;
+    for (const auto& row : rows)
+      for (const auto& other : cols) cost.push_back(-correlation(row, other));
+    const std::vector<size_t> column = cheapest_assignment(rows.size(), cols.size(), cost);
     std::string text = "reference,component,correlation,cosine\n";
     for (size_t r = 0; r < known.size(); ++r) {
       text += names_.empty() ? std::to_string(r + 1) : names_[r];
