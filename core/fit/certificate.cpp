@@ -17,7 +17,8 @@ namespace assay::fit {
 namespace {
 
 // Entries no larger than this share of a typical one, sqrt(mean of |X| / k), the cube root of
-// mean / (k1 k2) with three factors, count as at a border at 0: multiplicative updates approach it and never arrive. Relative, so that units do not matter.
+// mean / (k1 k2) with three factors, count as at a border at 0: multiplicative updates approach it
+// and never arrive. Relative, so that units do not matter.
 constexpr double kBorder = 1e-15;
 
 constexpr const char* kSide[] = {"w", "h", "s"};
@@ -248,8 +249,8 @@ void build_side(assay_builder* b, int32_t side, bool split, const graph::Model& 
   const char* const norms[3] = {"projected_", "numerator_", "denominator_"};
   for (int i = 0; i < (split ? 3 : 1); ++i) {
     const std::string name = norms[i] + s;
-    args.push_back({middle ? local(b, name, ASSAY_ONE, 1, 1) : sum(b, name),
-                    middle ? ASSAY_OUT : ASSAY_ADD});
+    args.push_back(
+        {middle ? local(b, name, ASSAY_ONE, 1, 1) : sum(b, name), middle ? ASSAY_OUT : ASSAY_ADD});
   }
   const assay_fn add = split ? add_split : add_gradient;
   const assay_fn set = split ? measure_small<2, add_split> : measure_small<1, add_gradient>;

@@ -31,8 +31,14 @@ bool no_new_minimum(const StopRules& rules, const StopMemory& memory) {
   return rules.patience > 0 && memory.rows_without_best >= rules.patience;
 }
 
+// A step that is too long may settle where the objective only wavers, above where it began.
+bool above_the_start(const TraceRow& row, const StopMemory& memory) {
+  return row.objective > memory.first + 0.01 * std::abs(memory.first);
+}
+
 void remember(const TraceRow& row, StopMemory& memory) {
   const double F = row.objective;
+  if (std::isnan(memory.first)) memory.first = F;
   memory.rises = F > memory.previous ? memory.rises + 1 : 0;
   memory.rows_without_best = F < memory.best ? 0 : memory.rows_without_best + 1;
   if (F < memory.best) memory.best = F;
@@ -54,7 +60,8 @@ Stop test_row(const StopRules& rules, const TraceRow& row, StopMemory& memory) {
   if (target_reached(rules, row)) return Stop::kTarget;
   if (settled || kkt_below_tolerance(rules, row)) return Stop::kConverged;
   if (rose_too_often(rules, memory)) return Stop::kDiverged;
-  if (no_new_minimum(rules, memory)) return Stop::kStalled;
+  if (no_new_minimum(rules, memory))
+    return above_the_start(row, memory) ? Stop::kDiverged : Stop::kStalled;
   return Stop::kNone;
 }
 

@@ -25,6 +25,7 @@ struct StopMemory {
   double previous = std::numeric_limits<double>::quiet_NaN();  // objective of the row before
   double best = std::numeric_limits<double>::infinity();
   int64_t rows_without_best = 0, rises = 0;
+  double first = std::numeric_limits<double>::quiet_NaN();  // objective at the start
 };
 
 // (F_prev - F) / |F_prev|, NaN on the first row.

@@ -113,6 +113,48 @@ TEST_CASE("transform selects the columns of training, by name and by index") {
   }
 }
 
+TEST_CASE("reconstruct gives W H in the units of the data as read") {
+  const Folder folder;
+  // Of rank two once it is shifted and scaled back.
+  Problem p = random_problem(20, 6, 1);
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < p.d; ++j)
+      p.x[static_cast<size_t>(i * p.d + j)] =
+          static_cast<double>((i + 1) * (j + 2)) + 0.5 * static_cast<double>((i % 3) * (j % 2)) - 4;
+  const std::string x = folder.file("x.csv", csv(p));
+  fit_and_transform(folder,
+                    "{ use: csv, path: " + x +
+                        ", transforms: [{ use: shift, by: 4 }, { use: scale, by: 0.01 }] }",
+                    x);
+  std::string model;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path))
+    if (entry.path().filename() == "model.npz") model = entry.path().string();
+  const std::string file = folder.path + "/X.npy";
+  const auto done = experiment::reconstruct(model, file, registry(), {});
+  REQUIRE_MESSAGE(done.ok(), done.error().message);
+  const auto X = kernels::read_npy(file);
+  REQUIRE(X.ok());
+  CHECK(X->rows == p.n);
+  CHECK(X->cols == p.d);
+  std::vector<double> values(p.x.size());
+  kernels::widen(*X, values.data());
+  auto saved = experiment::read_model(model);
+  REQUIRE(saved.ok());
+  std::vector<double> W(static_cast<size_t>(p.n * 2)), H(static_cast<size_t>(2 * p.d));
+  kernels::widen(*saved->find("W"), W.data());
+  kernels::widen(*saved->find("H"), H.data());
+  double apart = 0, size = 0;
+  for (size_t i = 0; i < static_cast<size_t>(p.n); ++i)
+    for (size_t j = 0; j < static_cast<size_t>(p.d); ++j) {
+      const size_t at = i * static_cast<size_t>(p.d) + j;
+      const double scaled = W[2 * i] * H[j] + W[2 * i + 1] * H[static_cast<size_t>(p.d) + j];
+      CHECK(values[at] == doctest::Approx(scaled / 0.01 - 4).epsilon(1e-9).scale(1));
+      apart += std::abs(values[at] - p.x[at]);
+      size += std::abs(p.x[at]);
+    }
+  CHECK(apart < 0.02 * size);
+}
+
 TEST_CASE("transform weighs columns as training did") {
   const Folder folder;
   const std::string x = folder.file("x.csv", csv(random_problem(20, 6, 2)));

@@ -54,6 +54,8 @@ TEST_CASE("rows: target, stalled, diverged") {
   CHECK(after(rules, {10, 5}) == Stop::kTarget);
   CHECK(after(only(0, 3), {10, 9, 11, 9, 9.5}) == Stop::kStalled);
   CHECK(after(only(0, 3), {10, 11, 12, 13}) == Stop::kDiverged);
+  CHECK(after(only(0, 3), {10, 9, 30, 29, 31}) == Stop::kDiverged);  // wavers above its start
+  CHECK(after(only(0, 3), {10, 10.05, 10, 10.05}) == Stop::kStalled);
   CHECK(after(only(0, 3), {10, 11, 12, 9, 10, 11}) == Stop::kNone);
   CHECK(after(only(0, 0), {10, 11, 12, 13, 14, 15}) == Stop::kNone);
   CHECK(after(only(0, 3), {10, std::numeric_limits<double>::infinity()}) == Stop::kDiverged);
