@@ -117,7 +117,8 @@ static const assay_plugin plugin = {
     "cost: 4ndk + 2(n + d)k^2 flops a step and one read of X (squared), 8ndk other losses;\n"
     "  4 nnz k where the loss at zeros has a closed form\n"
     "guarantee: the objective never rises, in float64, for convex losses and others with the\n"
-    "  exponent the loss states; a floor keeps entries from sticking at 0",
+    "  exponent the loss states; a floor keeps entries from sticking at 0. Sets that tie entries\n"
+    "  together (simplex, unit_norm) are refused: projected onto them the update may rise",
     options,
     &vtable,
     NULL};

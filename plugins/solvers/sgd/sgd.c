@@ -383,9 +383,12 @@ static double typical_curvature(const assay_math* math, const assay_loss_facts* 
 }
 
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
-  if ((p->factor_flags[0] | p->factor_flags[1]) & ASSAY_FACTOR_COUPLED)
-    return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "`sgd` changes rows one by one, and a constraint ties them together");
+  if ((p->factor_flags[0] | p->factor_flags[1]) & ASSAY_FACTOR_COUPLED) {
+    host->set_error(ctx, ASSAY_E_COMBINATION,
+                    "`sgd` changes rows one by one, and a constraint ties them together");
+    host->add_detail(ctx, ASSAY_DETAIL_HELP, "use solver `palm`, `gradient` or `admm`");
+    return ASSAY_E_COMBINATION;
+  }
   sgd* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
   memset(s, 0, sizeof *s);
