@@ -115,6 +115,9 @@ const std::vector<CodeText>& code_texts() {
        "on a factor that follows from others. The message says which rule is broken and how to "
        "keep "
        "it. What depends on the data (their shape, signs, symmetry) is said once they are read."},
+      {"E0213", "a factor that may be negative under a loss of positive models",
+       "Losses such as `kl`, `itakura_saito` and `beta` are defined for W H >= 0 only. Give each "
+       "factor a constraint that keeps it there: `nonneg`, `simplex`, or a `box` from 0 on."},
       {"E0300", "the data cannot be used",
        "The message says what is wrong with them. Nothing was changed and nothing was run."},
       {"E0301", "the data file is not there",

@@ -29,14 +29,32 @@ bool has_split(const plugin::PenaltySet& set) {
   });
 }
 
-// The host's halves N and D are non-negative where both factors are.
-bool model_splits(const graph::Model& model) {
+// Where N and D of a gradient D - N come from.
+enum class Halves {
+  kSplit,   // the loss's and the penalties' own, non-negative where all factors are
+  kSigned,  // the loss's own, with the penalties' gradient in D
+  kZero     // -N is the loss's gradient at the model 0
+};
+
+// A split that divides by the residual, as that of the absolute error, has halves without a bound;
+// where the loss goes on through m = 0 its gradient there is the better measure. Of the squared
+// loss it is the same.
+Halves halves_of(const graph::Model& model) {
+  const assay_loss_facts& facts = model.loss->facts();
+  if (!model.loss->has_mu_split() || (facts.m_lo < 0 && facts.tag != ASSAY_TAG_SQUARED))
+    return Halves::kZero;
   for (int side = 0; side < model.n_factors; ++side) {
     const auto* set = model.penalties[side].get();
-    if (!set || !set->nonneg() || !has_split(*set)) return false;
+    if (!set || !set->nonneg() || !has_split(*set)) return Halves::kSigned;
   }
-  return model.loss->has_mu_split();
+  return Halves::kSplit;
 }
+
+// What the program's functions are given.
+struct Given {
+  Halves halves = Halves::kSplit;
+  double border = kBorder;
+};
 
 double projected(double f, double g, double lower, double upper, double border) {
   if (f <= lower + (lower == 0 ? border : 0)) g = std::min(g, 0.0);
@@ -69,59 +87,50 @@ int32_t find_bounds(const assay_block* b, const assay_view& F, Bounds& out) {
 // A set of more than bounds is projected onto by the host, on the whole factor.
 bool by_host(const plugin::PenaltySet* set) { return set && !set->plain_bounds(); }
 
-// G becomes the projected gradient; its square is added to pg.
-int32_t add_projected(const assay_block* b, double border, assay_view& G, double& pg) {
-  const assay_view& F = b->arg[0];
-  if (by_host(b->ctx->penalties[b->tag])) return 0;
-  Bounds bounds;
-  const int32_t status = find_bounds(b, F, bounds);
+// {F, A, B}: A becomes the gradient, B its half N.
+int32_t find_gradient(const assay_block* b, Halves halves) {
+  assay_view A = b->arg[1], B = b->arg[2];
+  const plugin::PenaltySet* set = b->ctx->penalties[b->tag];
+  const plugin::WholeTerms* whole = b->ctx->whole[b->tag];
+  if (halves == Halves::kSplit && set) {
+    const int32_t status = set->mu(b->ctx, &b->arg[0], &A, &B, whole);
+    if (status < 0) return status;
+  }
+  for (int64_t i = 0; i < A.rows; ++i) {
+    for (int64_t a = 0; a < A.cols; ++a) {
+      const double first = cell(A, i, a), second = cell(B, i, a);
+      cell(A, i, a) = halves == Halves::kZero ? second : second - first;
+      cell(B, i, a) = halves == Halves::kZero ? -first : first;
+    }
+  }
+  return halves == Halves::kSplit || !set ? 0 : set->grad(b->ctx, &b->arg[0], &A, whole);
+}
+
+// {F, A, B, ADD |projected gradient|^2, ADD |N|^2, ADD |D|^2}; A becomes the gradient. What the
+// projection drops counts in none of the sums: at the border of a loss's domain N and D have no
+// bound, and would hide the rest.
+int32_t add_norms(void* self, const assay_block* b) {
+  const auto& given = *static_cast<const Given*>(self);
+  int32_t status = find_gradient(b, given.halves);
   if (status < 0) return status;
+  const bool whole = by_host(b->ctx->penalties[b->tag]);
+  const assay_view &F = b->arg[0], &G = b->arg[1], &N = b->arg[2];
+  Bounds bounds;
+  if (!whole) status = find_bounds(b, F, bounds);
+  if (status < 0) return status;
+  double sums[3] = {};
   for (int64_t i = 0; i < F.rows; ++i) {
     for (int64_t a = 0; a < F.cols; ++a) {
-      const double p = projected(cell(F, i, a), cell(G, i, a), cell(bounds.lower, i, a),
-                                 cell(bounds.upper, i, a), border);
-      pg += p * p;
+      const double g = cell(G, i, a), n = cell(N, i, a), d = g + n;
+      if (!whole && projected(cell(F, i, a), g, cell(bounds.lower, i, a), cell(bounds.upper, i, a),
+                              given.border) != g)
+        continue;
+      sums[0] += whole ? 0 : g * g;
+      sums[1] += n * n;
+      sums[2] += d * d;
     }
   }
-  return 0;
-}
-
-// {F, N, D, ADD pg, ADD num, ADD den}; N becomes the gradient D - N.
-int32_t add_split(void* border, const assay_block* b) {
-  assay_view num = b->arg[1], den = b->arg[2];
-  if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
-    const int32_t status = set->mu(b->ctx, &b->arg[0], &num, &den, b->ctx->whole[b->tag]);
-    if (status < 0) return status;
-  }
-  double pg = 0, n2 = 0, d2 = 0;
-  for (int64_t i = 0; i < num.rows; ++i) {
-    for (int64_t a = 0; a < num.cols; ++a) {
-      double& n = cell(num, i, a);
-      const double d = cell(den, i, a);
-      n2 += n * n;
-      d2 += d * d;
-      n = d - n;
-    }
-  }
-  const int32_t status = add_projected(b, *static_cast<const double*>(border), num, pg);
-  if (status < 0) return status;
-  cell(b->arg[3], 0, 0) += pg;
-  cell(b->arg[4], 0, 0) += n2;
-  cell(b->arg[5], 0, 0) += d2;
-  return 0;
-}
-
-// {F, G, ADD pg}
-int32_t add_gradient(void* border, const assay_block* b) {
-  assay_view grad = b->arg[1];
-  if (const plugin::PenaltySet* set = b->ctx->penalties[b->tag]) {
-    const int32_t status = set->grad(b->ctx, &b->arg[0], &grad, b->ctx->whole[b->tag]);
-    if (status < 0) return status;
-  }
-  double pg = 0;
-  const int32_t status = add_projected(b, *static_cast<const double*>(border), grad, pg);
-  if (status < 0) return status;
-  cell(b->arg[2], 0, 0) += pg;
+  for (int i = 0; i < 3; ++i) cell(b->arg[3 + i], 0, 0) += sums[i];
   return 0;
 }
 
@@ -133,10 +142,16 @@ int32_t copy_small(void*, const assay_block* b) {
 }
 
 // The same for S, which lies on ONE: norms are written, not added to.
-template <int kHalves, assay_fn kAdd>
-int32_t measure_small(void* border, const assay_block* b) {
-  for (int i = kHalves + 1; i < b->n_args; ++i) cell(b->arg[i], 0, 0) = 0;
-  return kAdd(border, b);
+int32_t write_norms(void* self, const assay_block* b) {
+  for (int i = 3; i < b->n_args; ++i) cell(b->arg[i], 0, 0) = 0;
+  return add_norms(self, b);
+}
+
+int32_t fill_zero(void*, const assay_block* b) {
+  const assay_view& Z = b->arg[0];
+  for (int64_t i = 0; i < Z.rows; ++i)
+    for (int64_t a = 0; a < Z.cols; ++a) cell(Z, i, a) = 0;
+  return 0;
 }
 
 void add_terms(assay_builder* b,
@@ -227,36 +242,52 @@ assay_buf contracted(assay_builder* b,
   return out;
 }
 
+// The two halves on `axis` from which find_gradient makes a gradient: at M = left right', and where
+// the loss has no split at M = 0 too, whose left (of H: right) operand is zeros.
+void add_halves(assay_builder* b,
+                const std::string& s,
+                Halves halves,
+                int32_t axis,
+                assay_buf left,
+                assay_buf right,
+                int64_t width,
+                const assay_buf half[2]) {
+  if (halves != Halves::kZero)
+    return add_terms(b, ASSAY_MU, axis, left, right, half[0], half[1], ASSAY_NO);
+  const assay_buf zero = local(b, "zero_" + s, axis, 0, width);
+  add_each(b, "zero_" + s, axis, fill_zero, {{zero, ASSAY_OUT}});
+  add_terms(b, ASSAY_GRAD, axis, axis == ASSAY_ROWS ? zero : left,
+            axis == ASSAY_ROWS ? right : zero, half[0], ASSAY_NO, ASSAY_NO);
+  add_terms(b, ASSAY_GRAD, axis, left, right, half[1], ASSAY_NO, ASSAY_NO);
+}
+
 // The norms of one factor's gradient, reported as projected_w, numerator_w, denominator_w. The
 // gradient itself, grad_w, outlives the run where the host projects it.
-void build_side(assay_builder* b, int32_t side, bool split, const graph::Model& model) {
+void build_side(assay_builder* b, int32_t side, Halves halves, const graph::Model& model) {
   const std::string s = kSide[side];
   const bool middle = side == 2, keep = by_host(model.penalties[side].get());
   const int32_t axis = middle ? ASSAY_ROWS : side;
   const auto [left, right] = operands(b, side, model);
-  const int halves = split ? 2 : 1;
-  const std::string names[2] = {"grad_" + s, "den_" + s};
-  assay_buf half[2] = {ASSAY_NO, ASSAY_NO};
-  for (int h = 0; h < halves; ++h)
-    half[h] = local(b, (middle ? "rows_" : "") + names[h], axis, 0, model.factor[side].width,
-                    keep && h == 0 && !middle);
-  add_terms(b, split ? ASSAY_MU : ASSAY_GRAD, axis, left, right, half[0], half[1], ASSAY_NO);
+  const int64_t width = model.factor[side].width;
+  const std::string names[2] = {"grad_" + s, "half_" + s};
+  assay_buf half[2];
+  for (int h = 0; h < 2; ++h)
+    half[h] =
+        local(b, (middle ? "rows_" : "") + names[h], axis, 0, width, keep && h == 0 && !middle);
+  add_halves(b, s, halves, axis, left, right, width, half);
   std::vector<assay_arg> args = {{b->factor(b, side), ASSAY_IN}};
-  for (int h = 0; h < halves; ++h) {
+  for (int h = 0; h < 2; ++h) {
     if (middle) half[h] = contracted(b, names[h], half[h], model.factor[2], keep && h == 0);
     args.push_back({half[h], ASSAY_INOUT});
   }
   const char* const norms[3] = {"projected_", "numerator_", "denominator_"};
-  for (int i = 0; i < (split ? 3 : 1); ++i) {
-    const std::string name = norms[i] + s;
+  for (const char* norm : norms) {
+    const std::string name = norm + s;
     args.push_back(
         {middle ? local(b, name, ASSAY_ONE, 1, 1) : sum(b, name), middle ? ASSAY_OUT : ASSAY_ADD});
   }
-  const assay_fn add = split ? add_split : add_gradient;
-  const assay_fn set = split ? measure_small<2, add_split> : measure_small<1, add_gradient>;
-  add_each(b, "kkt_" + s, side, middle ? set : add, args);
-  for (int i = 0; i < (split ? 3 : 1); ++i)
-    b->report(b, (norms[i] + s).c_str(), args[static_cast<size_t>(1 + halves + i)].buffer);
+  add_each(b, "kkt_" + s, side, middle ? write_norms : add_norms, args);
+  for (size_t i = 0; i < 3; ++i) b->report(b, (norms[i] + s).c_str(), args[3 + i].buffer);
 }
 
 Expected<double> finite(double loss) {
@@ -264,10 +295,10 @@ Expected<double> finite(double loss) {
   return loss;
 }
 
-int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
+int32_t build_full(assay_builder* b, const graph::Model& model, Halves halves) {
   build_loss(b);
   for (int32_t side = 0; side < model.n_factors; ++side) {
-    if (!model.frozen[side]) build_side(b, side, split, model);
+    if (!model.frozen[side]) build_side(b, side, halves, model);
   }
   return b->status(b);
 }
@@ -277,14 +308,13 @@ int32_t build_full(assay_builder* b, const graph::Model& model, bool split) {
 struct Certificate::Body {
   graph::Model* model = nullptr;
   graph::PlanOptions options;
-  bool split = false;
-  double border = kBorder;                  // what the program's functions are given
+  Given given;
   std::unique_ptr<graph::Plan> loss, full;  // each made when first asked for
 
   Expected<void> make(std::unique_ptr<graph::Plan>& plan, bool everything) {
     auto program =
-        graph::Program::build(*model, "certificate", &border, [this, everything](assay_builder* b) {
-          return everything ? build_full(b, *model, split) : build_loss(b);
+        graph::Program::build(*model, "certificate", &given, [this, everything](assay_builder* b) {
+          return everything ? build_full(b, *model, given.halves) : build_loss(b);
         });
     if (!program) return std::move(program.error());
     auto made = graph::Plan::make(*program, *model, options);
@@ -320,17 +350,15 @@ Expected<std::unique_ptr<Certificate>> Certificate::create(graph::Model& model,
   c->body_->options = options;
   c->body_->options.compute = ASSAY_F64;
   c->body_->options.cancel = nullptr;
-  c->body_->split = model_splits(model);
+  c->body_->given.halves = halves_of(model);
   const double mean =
       model.facts.observed > 0 ? std::abs(model.facts.sum) / model.facts.observed : 0;
   const auto k = static_cast<double>(std::max<int64_t>(1, model.factor[0].width));
   const auto k2 = static_cast<double>(std::max<int64_t>(1, model.factor[1].width));
-  c->body_->border =
+  c->body_->given.border =
       kBorder * (model.n_factors == 2 ? std::sqrt(mean / k) : std::cbrt(mean / (k * k2)));
   return c;
 }
-
-bool Certificate::split() const { return body_->split; }
 
 Expected<double> Certificate::loss() {
   if (!body_->loss) ASSAY_TRY(body_->make(body_->loss, false));
@@ -339,7 +367,7 @@ Expected<double> Certificate::loss() {
   return finite(step->reports["loss"]);
 }
 
-Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
+Expected<Evaluation> Certificate::evaluate() {
   if (!body_->full) ASSAY_TRY(body_->make(body_->full, true));
   auto step = body_->full->run(false);
   if (!step) return std::move(step.error());
@@ -357,11 +385,10 @@ Expected<Evaluation> Certificate::evaluate(const std::array<double, 3>& start) {
       if (!norm) return std::move(norm.error());
       p = *norm;
     }
-    const double scale =
-        body_->split ? std::sqrt(reports["numerator_" + s]) + std::sqrt(reports["denominator_" + s])
-                     : start[side];
-    e.gradient[side] = p;
-    const double residual = p == 0 ? 0 : p / scale;
+    const double residual =
+        p == 0
+            ? 0
+            : p / (std::sqrt(reports["numerator_" + s]) + std::sqrt(reports["denominator_" + s]));
     if (std::isnan(residual) || residual > e.kkt) e.kkt = residual;  // NaN stays
   }
   return e;

@@ -3,19 +3,20 @@
 // from X and the factors alone, whatever the solver did. It is a program like a solver's, made with
 // the same builder:
 //
-//   terms(VALUE or first half)                        F = sum of losses
-//   for W, H:  terms(MU) -> N, D   (or GRAD -> G)     penalties added
+//   terms(VALUE)                                      F = sum of losses
+//   for W, H:  terms(MU) -> N, D                      penalties added
 //              each: |projected gradient|^2, |N|^2, |D|^2
 //   for S:     W'N and W'D of the halves at (W S) H'
 //
 // With three factors M = (W S) H' = W (H S')', so that W and H have the terms they have with two.
-// The residual is the largest over factors of |P|_F / (|N|_F + |D|_F), or of |P|_F / |P at the
-// start|_F for a loss without a split. A gradient is projected by dropping what points out of the
-// feasible set at its border; for a set of more than bounds per entry, along its normal cone (its
-// own `kkt`), or as |F - P(F - sG)| / s for a short step s.
+// The residual is the largest over factors of |P|_F / (|N|_F + |D|_F), N and D the halves of the
+// gradient D - N at the entries that P keeps; at most 1. For a loss that goes on through m = 0, or
+// has no split, -N is the gradient at the model M = 0 (as it is for the squared loss). A gradient
+// is projected by dropping what points out of the feasible set at its border; for a set of more
+// than bounds per entry, along its normal cone (its own `kkt`), or as |F - P(F - sG)| / s for a
+// short step s.
 #pragma once
 
-#include <array>
 #include <memory>
 
 #include "core/base/expected.hpp"
@@ -25,7 +26,6 @@ namespace assay::fit {
 
 struct Evaluation {
   double loss = 0, kkt = 0;
-  std::array<double, 3> gradient = {0, 0, 0};  // |P|_F per factor
 };
 
 class Certificate {
@@ -38,10 +38,8 @@ class Certificate {
 
   // The loss alone: one exact sweep.
   Expected<double> loss();
-  // Loss and residual. `start`: gradient norms at the start, used where the loss has no split.
-  Expected<Evaluation> evaluate(const std::array<double, 3>& start);
-  // False where the residual is relative to the start.
-  bool split() const;
+  // Loss and residual.
+  Expected<Evaluation> evaluate();
 
  private:
   Certificate() = default;

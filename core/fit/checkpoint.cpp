@@ -98,10 +98,10 @@ Expected<void> from_member(const kernels::Member& member, graph::Buffer& buffer)
 
 Checkpoint capture(const graph::Model& model, const Progress& p) {
   Checkpoint c;
-  c.push_back(numbers("loop", {static_cast<double>(p.iteration), p.seconds, p.exact ? 1.0 : 0.0,
-                               p.gradient[0], p.gradient[1], p.gradient[2], p.memory.previous,
-                               p.memory.best, static_cast<double>(p.memory.rows_without_best),
-                               static_cast<double>(p.memory.rises), p.memory.first}));
+  c.push_back(numbers(
+      "loop", {static_cast<double>(p.iteration), p.seconds, p.exact ? 1.0 : 0.0, p.memory.previous,
+               p.memory.best, static_cast<double>(p.memory.rows_without_best),
+               static_cast<double>(p.memory.rises), p.memory.first}));
   c.push_back(numbers("trace", flatten(p.trace)));
   for (int side = 0; side < model.n_factors; ++side) {
     c.push_back(to_member(kFactor[side], model.factor[side]));
@@ -113,7 +113,7 @@ Checkpoint capture(const graph::Model& model, const Progress& p) {
 Expected<void> restore(const Checkpoint& c, graph::Model& model, Progress& p) {
   const auto* loop = find(c, "loop");
   const auto* trace = find(c, "trace");
-  if (!loop || !trace || loop->bytes.size() != 11 * sizeof(double)) return damaged("not complete");
+  if (!loop || !trace || loop->bytes.size() != 8 * sizeof(double)) return damaged("not complete");
   for (int side = 0; side < model.n_factors; ++side) {
     const auto* m = find(c, kFactor[side]);
     if (!m) return damaged(std::string("`") + kFactor[side] + "` is missing");
@@ -129,8 +129,7 @@ Expected<void> restore(const Checkpoint& c, graph::Model& model, Progress& p) {
   p.iteration = static_cast<int64_t>(v[0]);
   p.seconds = v[1];
   p.exact = v[2] != 0;
-  p.gradient = {v[3], v[4], v[5]};
-  p.memory = {v[6], v[7], static_cast<int64_t>(v[8]), static_cast<int64_t>(v[9]), v[10]};
+  p.memory = {v[3], v[4], static_cast<int64_t>(v[5]), static_cast<int64_t>(v[6]), v[7]};
   p.trace.rows = rows_of(numbers_of(*trace), p.trace.columns.size());
   return {};
 }

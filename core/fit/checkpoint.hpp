@@ -3,7 +3,6 @@
 // loop remembers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -20,7 +19,6 @@ struct Progress {
   int64_t iteration = 0;
   double seconds = 0;
   bool exact = false;                          // the loss is summed from residuals now
-  std::array<double, 3> gradient = {0, 0, 0};  // at the start, for losses without a split
   StopMemory memory;
   Trace trace;
 };

@@ -41,7 +41,6 @@ class Loop {
 
   Expected<Result> run() {
     ASSAY_TRY(start());
-    if (stop_ == Stop::kNone) ASSAY_TRY(first_gradient());
     while (stop_ == Stop::kNone) {
       if (cancelled()) {
         stop_ = Stop::kInterrupted;
@@ -112,15 +111,6 @@ class Loop {
     return {};
   }
 
-  // What the residual is relative to where the loss has no split.
-  Expected<void> first_gradient() {
-    if (certificate_->split() || task_.resume) return {};
-    auto e = certificate_->evaluate({1, 1, 1});
-    if (!e) return not_finite(std::move(e.error()));
-    p_.gradient = e->gradient;
-    return {};
-  }
-
   // Numerical trouble ends the fit, with the factors as they are; other errors are the fit's.
   Expected<void> not_finite(Error error) {
     if (!is_numeric(error)) return error;
@@ -157,7 +147,7 @@ class Loop {
     row.iteration = p_.iteration;
     row.seconds = p_.seconds;
     if (task_.stop.kkt_tol > 0) {
-      auto e = certificate_->evaluate(p_.gradient);
+      auto e = certificate_->evaluate();
       if (!e) return not_finite(std::move(e.error()));
       row.loss = e->loss;
       auto kkt = residual(*e);
@@ -249,10 +239,10 @@ class Loop {
 
   // Where the norms of the gradients overflow the loss alone may still be a number.
   Expected<Evaluation> evaluate_end() {
-    auto e = certificate_->evaluate(p_.gradient);
+    auto e = certificate_->evaluate();
     if (e) return e;
     ASSAY_TRY(not_finite(std::move(e.error())));
-    Evaluation rest{kNotMeasured, kNotMeasured, {kNotMeasured, kNotMeasured, kNotMeasured}};
+    Evaluation rest{kNotMeasured, kNotMeasured};
     auto loss = certificate_->loss();
     if (loss) {
       rest.loss = *loss;

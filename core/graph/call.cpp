@@ -2,7 +2,9 @@
 // Calls of block functions.
 #include "core/graph/call.hpp"
 
+#include <cmath>
 #include <exception>
+#include <limits>
 #include <new>
 #include <string>
 
@@ -37,6 +39,23 @@ assay_block block_of(const Frame& frame,
   block.step = frame.step;
   block.turn = frame.turn;
   return block;
+}
+
+// Eight counts, so that the loop is not one chain of dependent additions.
+bool all_finite(const assay_view& v, int32_t dtype) {
+  const double most = dtype == ASSAY_F32 ? static_cast<double>(std::numeric_limits<float>::max())
+                                         : std::numeric_limits<double>::max();
+  double bad[8] = {};
+  for (int64_t i = 0; i < v.rows; ++i) {
+    const double* row = static_cast<const double*>(v.data) + i * v.stride;
+    int64_t j = 0;
+    for (; j + 8 <= v.cols; j += 8)
+      for (int64_t l = 0; l < 8; ++l) bad[l] += std::abs(row[j + l]) <= most ? 0.0 : 1.0;
+    for (; j < v.cols; ++j) bad[0] += std::abs(row[j]) <= most ? 0.0 : 1.0;
+  }
+  double total = 0;
+  for (const double b : bad) total += b;
+  return total == 0;
 }
 
 int32_t call_function(const Frame& frame,

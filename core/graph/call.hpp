@@ -16,6 +16,9 @@ int32_t call_function(const Frame& frame,
                       Worker& worker,
                       const assay_block& block);
 
+// Whether all entries of a float64 view are finite in the precision they are kept in.
+bool all_finite(const assay_view& v, int32_t dtype);
+
 // Records that the function left a value that is not finite.
 int32_t not_finite(const Frame& frame, const Line& line, Worker& worker);
 

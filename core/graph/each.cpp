@@ -76,22 +76,6 @@ void copy_out(const double* from,
   }
 }
 
-// x - x is 0 for finite x and NaN else. Eight running sums, so that the loop is not one chain of
-// dependent additions.
-bool all_finite(const assay_view& v) {
-  double sums[8] = {};
-  for (int64_t i = 0; i < v.rows; ++i) {
-    const double* row = static_cast<const double*>(v.data) + i * v.stride;
-    int64_t j = 0;
-    for (; j + 8 <= v.cols; j += 8)
-      for (int64_t l = 0; l < 8; ++l) sums[l] += row[j + l] - row[j + l];
-    for (; j < v.cols; ++j) sums[0] += row[j] - row[j];
-  }
-  double total = 0;
-  for (const double s : sums) total += s;
-  return total == 0;
-}
-
 // One call on one block.
 class Block {
  public:
@@ -218,7 +202,8 @@ class Block {
 
   int32_t commit() {
     for (int c = 0; c < n_copied_; ++c)
-      if ((arg(copied_[c].arg).access & ASSAY_OUT) && !all_finite(views_[copied_[c].arg]))
+      if ((arg(copied_[c].arg).access & ASSAY_OUT) &&
+          !all_finite(views_[copied_[c].arg], dtype_of(copied_[c].arg)))
         return not_finite(frame_, line_, worker_);
     for (int c = 0; c < n_copied_; ++c) {
       const assay_arg& a = arg(copied_[c].arg);
@@ -228,6 +213,14 @@ class Block {
       if ((a.access & ASSAY_OUT) && !fixed) put_back(copied_[c], a.buffer);
     }
     return ASSAY_OK;
+  }
+
+  int32_t dtype_of(int index) const {
+    int32_t dtype = ASSAY_F64;
+    int64_t ld = 0;
+    const int b = arg(index).buffer;
+    slice_of(call_, buffer(b), b, dtype, ld);
+    return dtype;
   }
 
   void put_back(const Copied& copied, int index) {

@@ -2,8 +2,6 @@
 // Running a grid: slices of the arguments as float64 copies, the block's entries a chunk at a time,
 // the finite check, then the slices go back. What a block may not keep is never seen outside it.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "assay/steps.h"
 #include "core/graph/call.hpp"
@@ -45,15 +43,8 @@ void copy_out(const Slice& s) {
       to[i * s.whole.ld + a] = static_cast<T>(s.copy[i * s.stride + a]);
 }
 
-// In the precision it is kept in.
 bool finite(const Slice& s) {
-  const double most = s.whole.dtype == ASSAY_F32
-                          ? static_cast<double>(std::numeric_limits<float>::max())
-                          : std::numeric_limits<double>::max();
-  bool all = true;
-  for (int64_t i = 0; i < s.rows; ++i)
-    for (int64_t a = 0; a < s.width; ++a) all = all && std::abs(s.copy[i * s.stride + a]) <= most;
-  return all;
+  return all_finite({s.copy, s.rows, s.width, s.stride, 0, ASSAY_F64, 0}, s.whole.dtype);
 }
 
 // Runs one block of one round.

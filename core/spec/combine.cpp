@@ -30,6 +30,10 @@ std::string solvers_that(const plugin::Registry& registry, const std::string& wh
                      : fmt::format("solvers that take {}: {}", what, quoted_list(ids));
 }
 
+constexpr const char* kFactorNames[] = {"W", "H", "S"};
+constexpr const char* kSkipNote =
+    "in a sweep, `on_incompatible: skip` leaves such pairs out and lists them";
+
 class Combination {
  public:
   Combination(const Trial& trial, const Node& root, Context& context)
@@ -46,6 +50,7 @@ class Combination {
     factor("H", trial_.model.H, 1);
     if (trial_.model.rank.size() == 2) factor("S", trial_.model.S, 2);
     data();
+    if (context_.out.size() == before) domain();
     if (context_.out.size() == before) ask_solver();
     metrics();
   }
@@ -57,7 +62,7 @@ class Combination {
               const std::string& needs) {
     d.at(use_mark(root_, "solver"), needs).about("solver");
     if (other.somewhere()) d.labels.push_back({other, remark});
-    d.note.push_back("in a sweep, `on_incompatible: skip` leaves such pairs out and lists them");
+    d.note.push_back(kSkipNote);
     context_.out.push_back(std::move(d));
   }
 
@@ -81,7 +86,7 @@ class Combination {
     d.help = refusal->help;
     d.at(use_mark(root_, "solver"), "says no to this model").about("solver");
     d.note = refusal->note;
-    d.note.push_back("in a sweep, `on_incompatible: skip` leaves such pairs out and lists them");
+    d.note.push_back(kSkipNote);
     context_.out.push_back(std::move(d));
   }
 
@@ -120,6 +125,25 @@ class Combination {
     penalties_[side] = *set;
     if (const auto signs = (*set)->check_signs(); !signs) report(signs.error(), where);
     signed_l1(**set, name, where);
+  }
+
+  // A loss of m >= 0 is not defined where factors of both signs meet.
+  void domain() {
+    if (!loss_ || !(loss_->facts().m_lo >= 0)) return;
+    const FactorSpec* const specs[3] = {&trial_.model.W, &trial_.model.H, &trial_.model.S};
+    for (size_t side = 0; side < trial_.model.rank.size() + 1; ++side) {
+      const char* const name = kFactorNames[side];
+      if (!specs[side]->fixed.empty() || (penalties_[side] && penalties_[side]->nonneg())) continue;
+      const std::string path = fmt::format("model.{}", name);
+      context_.out.push_back(
+          Diagnostic("E0213",
+                     fmt::format("loss `{}` needs a model W H >= 0, and {} may be negative",
+                                 trial_.model.loss.id, name))
+              .at(use_mark(root_, specs[side]->constraint ? path + ".constraint" : "model.loss"))
+              .about(path)
+              .with_help(fmt::format("`{}: {{ constraint: nonneg }}`", path))
+              .with_note(kSkipNote));
+    }
   }
 
   // |f| has a multiplicative and a quadratic form on f >= 0 only.

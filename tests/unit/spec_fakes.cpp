@@ -21,6 +21,7 @@ int32_t near_facts(void*, assay_loss_facts* out) {
 }
 int32_t far_facts(void*, assay_loss_facts* out) {
   out->x_hi = out->m_hi = INFINITY;
+  out->m_lo = -INFINITY;
   return 0;
 }
 int32_t value(void*, assay_ctx*, const assay_view*, double*) { return 0; }
