@@ -26,9 +26,7 @@ class Semi {
       : la_(call.service<assay_la>("assay.la/1")),
         penalties_(call.service<assay_penalty_calls>("assay.penalty/1")),
         k_(p.k[0]),
-        unequal_(p.flags & ASSAY_PROBLEM_UNEQUAL),
-        frozen_{(p.factor_flags[0] & ASSAY_FACTOR_FROZEN) != 0,
-                (p.factor_flags[1] & ASSAY_FACTOR_FROZEN) != 0} {
+        unequal_(p.flags & ASSAY_PROBLEM_UNEQUAL) {
     const bool w = p.factor_flags[0] & ASSAY_FACTOR_NONNEG,
                h = p.factor_flags[1] & ASSAY_FACTOR_NONNEG;
     if (w == h)
@@ -43,18 +41,12 @@ class Semi {
     exponent_ = 1 / (1 + std::max(1.0, p.mu_power[plain_]));
     // A typical entry: the root mean square of X stands in for its mean.
     const double size = p.observed > 0 ? std::sqrt(p.x_sumsq / p.observed) : 0;
-    const double unit = std::sqrt(size / static_cast<double>(k_));
-    floor_ = Options(call.host, p.options).number("floor") * unit;
-    border_ = std::max(floor_, 1e-15 * unit);
+    floor_ =
+        Options(call.host, p.options).number("floor") * std::sqrt(size / static_cast<double>(k_));
   }
 
   void build(const Builder& b, int32_t purpose) const {
-    if (purpose == ASSAY_STEP) step(b);
-    if (purpose == ASSAY_MEASURE && !(frozen_[0] && frozen_[1])) measure(b);
-  }
-
- private:
-  void step(const Builder& b) const {
+    if (purpose != ASSAY_STEP) return;
     const int32_t other = 1 - plain_;
     const assay_buf F = b.factor(plain_), O = b.factor(other);
     const assay_buf P = b.local("product", plain_), D = b.local("den", plain_);
@@ -85,44 +77,7 @@ class Semi {
                          {{O, ASSAY_INOUT}, {Q, ASSAY_INOUT}, {C, ASSAY_IN}, {inverse, ASSAY_IN}});
   }
 
-  // The halves of either gradient: of F as in its update, of O X'F and O F'F.
-  void measure(const Builder& b) const {
-    const int32_t other = 1 - plain_;
-    const assay_buf f = b.sum("squares_nonneg", 1, 3), o = b.sum("squares_signed", 1, 3),
-                    kkt = b.small("kkt", 1, 1);
-    if (!frozen_[plain_]) {
-      const assay_buf P = b.local("product", plain_), D = b.local("den", plain_);
-      assay_buf G = ASSAY_NO;
-      if (unequal_) {
-        G = b.local("grams_signed", plain_, k_ * k_);
-        b.normals(plain_, G, P);
-      } else {
-        G = b.sum("gram_signed", k_, k_);
-        b.times(P, ASSAY_X, b.factor(other));
-        b.gram(G, b.factor(other), b.factor(other));
-      }
-      b.each<&Semi::residual_nonneg>("residual_nonneg", plain_,
-                                     {{b.factor(plain_), ASSAY_IN},
-                                      {P, ASSAY_INOUT},
-                                      {D, ASSAY_OUT},
-                                      {G, ASSAY_IN},
-                                      {f, ASSAY_ADD}});
-    }
-    if (!frozen_[other]) {
-      const assay_buf N = b.local("num", other), D = b.local("den_signed", other);
-      b.terms(ASSAY_MU, other, N, D);
-      b.each<&Semi::residual_signed>("residual_signed", other,
-                                     {{N, ASSAY_IN}, {D, ASSAY_IN}, {o, ASSAY_ADD}});
-    }
-    if (frozen_[0] || frozen_[1])
-      b.each<&Semi::residual>("residual", ASSAY_ONE,
-                              {{frozen_[plain_] ? o : f, ASSAY_IN}, {kkt, ASSAY_OUT}});
-    else
-      b.each<&Semi::larger>("residual", ASSAY_ONE,
-                            {{f, ASSAY_IN}, {o, ASSAY_IN}, {kkt, ASSAY_OUT}});
-    b.report("kkt", kkt);
-  }
-
+ private:
   // {F, P, D, G}: one G, or one a row.
   void scale(const Block& b) const {
     assay_view num = b.view(1), den = b.view(2);
@@ -131,31 +86,6 @@ class Semi {
         assay_signed_halves(la_, &b.view(0), &b.view(1), &b.view(3), &num, &den, memory.data()));
     Call::check(penalties_->mu(b.call().ctx, plain_, &b.view(0), &num, &den));
     assay_scale_rows(&b.view(0), &num, &den, exponent_, floor_);
-  }
-
-  // {F, P, D, G, squares}
-  void residual_nonneg(const Block& b) const {
-    assay_view num = b.view(1), den = b.view(2);
-    const auto memory = b.call().scratch<double>(2 * k_ * k_);
-    Call::check(
-        assay_signed_halves(la_, &b.view(0), &b.view(1), &b.view(3), &num, &den, memory.data()));
-    Call::check(penalties_->mu(b.call().ctx, plain_, &b.view(0), &num, &den));
-    assay_add_residual(&b.view(0), &num, &den, border_, b.matrix(4).data());
-  }
-  // {X'F, O F'F, squares}
-  void residual_signed(const Block& b) const {
-    const Matrix N = b.matrix(0), D = b.matrix(1), sums = b.matrix(2);
-    for (int64_t i = 0; i < N.rows(); ++i)
-      for (int64_t a = 0; a < k_; ++a) {
-        const double g = D(i, a) - N(i, a);
-        sums(0, 0) += g * g;
-        sums(0, 1) += N(i, a) * N(i, a);
-        sums(0, 2) += D(i, a) * D(i, a);
-      }
-  }
-  void residual(const Block& b) const { b.number(1) = assay_residual(b.matrix(0).data()); }
-  void larger(const Block& b) const {
-    b.number(2) = std::max(assay_residual(b.matrix(0).data()), assay_residual(b.matrix(1).data()));
   }
 
   // {C, its pseudo-inverse}
@@ -261,10 +191,10 @@ class Semi {
   const assay_la* la_;
   const assay_penalty_calls* penalties_;
   int64_t k_;
-  bool unequal_, frozen_[2];  // entries count differently; factors that are given
-  int32_t plain_ = 0;         // the side that is >= 0
-  double exponent_ = 0.5;     // less with penalties whose halves grow faster than f
-  double floor_ = 0, border_ = 0;
+  bool unequal_;           // entries count differently
+  int32_t plain_ = 0;      // the side that is >= 0
+  double exponent_ = 0.5;  // less with penalties whose halves grow faster than f
+  double floor_ = 0;
 };
 
 constexpr assay_option options[] = {
@@ -279,8 +209,7 @@ constexpr assay_solver vtable = solver_table<Semi>(
     ASSAY_NEEDS_SQUARED,
     ASSAY_NEEDS_MU_ADD,
     ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
-    "nonneg:W",
-    ASSAY_SOLVER_NO_RESIDUAL);
+    "nonneg:W");
 constexpr assay_plugin plugin = describe(
     "assay.solver/1",
     "semi",
@@ -291,8 +220,6 @@ constexpr assay_plugin plugin = describe(
     "masks, weights: the same row by row, G and F'F of each row over its observed entries, "
     "times their weights\n"
     "cost: 4ndk per step; 4ndk^2 where entries count differently\n"
-    "residual: the projected gradient of F over its two halves, and that of O over X'F and O F'F, "
-    "whichever is larger, as the stop rule's kkt\n"
     "guarantee: no step raises the objective",
     options,
     &vtable,
