@@ -187,8 +187,9 @@ const std::vector<CodeText>& code_texts() {
        "For authors of plugins: a buffer that others read must be declared with "
        "ASSAY_BUFFER_OUTPUT."},
       {"E0414", "a plugin that describes itself wrongly",
-       "For authors of plugins: a fact (a domain, a tag, a kind) contradicts the functions, for "
-       "example a tag whose formula is not what `value` computes."},
+       "For authors of plugins: a fact contradicts the functions, or they each other: a loss whose "
+       "`grad` is not the slope of its `value`, say. Losses are tried at some points of their "
+       "domain when they are made; the message gives the function, the point and both numbers."},
       {"E0415", "a plugin folder that does not exist",
        "A folder named by `--plugin-dir` or ASSAY_PLUGIN_PATH is not there."},
       {"E0500", "a file could not be read or written",

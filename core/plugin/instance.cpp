@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/plugin/guard.hpp"
+#include "core/plugin/probe.hpp"
 #include "core/plugin/registry.hpp"
 
 namespace assay::plugin {
@@ -103,6 +104,7 @@ Expected<std::shared_ptr<Loss>> Loss::create(const Descriptor& d, const Options&
   if (status < 0) return ctx.take_error(status, d.id);
   fill_unknown(loss->facts_);
   ASSAY_TRY(check(d.id, loss->facts_));
+  ASSAY_TRY(probe(*loss));
   return loss;
 }
 

@@ -21,7 +21,7 @@ class Loss {
   ~Loss();
   Loss(const Loss&) = delete;
   Loss& operator=(const Loss&) = delete;
-  // Completes the options; refuses facts that cannot be (an empty domain).
+  // Completes the options; refuses facts that cannot be and functions that contradict each other.
   static Expected<std::shared_ptr<Loss>> create(const Descriptor& d, const Options& options);
   const assay_loss_facts& facts() const { return facts_; }
   const assay_loss* table() const { return table_; }
