@@ -226,6 +226,18 @@ TEST_CASE("law: a set's prox projects onto it: value 0, idempotent, infinite out
   });
 }
 
+TEST_CASE("law: asked again what it is, a penalty stays bound to its factor") {
+  for_every_penalty([](const Tested& t) {
+    const Factor f = random(7, true);
+    const double before = t.value(f);
+    assay_penalty_facts again{};
+    again.struct_size = sizeof again;
+    again.side = t.p.facts.side;
+    REQUIRE(t.p.table->describe(t.p.self, &again) == ASSAY_OK);
+    CHECK(t.value(f) == before);
+  });
+}
+
 TEST_CASE("law: the gradient is the derivative of the value") {
   for_every_penalty([](const Tested& t) {
     if (!t.has_gradient()) return;

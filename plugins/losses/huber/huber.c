@@ -50,8 +50,9 @@ static int32_t log_density(void* self,
   const double root_2_pi = 2.50662827463100050, root_half = 0.707106781186547524;
   const double integral = root_2_pi * erf(d * root_half) + 2 / d * exp(-0.5 * d * d);
   const int32_t status = value(self, ctx, n, x, m, out);
+  if (status) return status;
   for (int64_t i = 0; i < n; i++) out[i] = -out[i] - log(integral);
-  return status;
+  return ASSAY_OK;
 }
 
 static int32_t create(const assay_host* host,

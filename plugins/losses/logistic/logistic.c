@@ -62,8 +62,9 @@ static int32_t log_density(void* self,
                            const double* m,
                            double* out) {
   const int32_t status = value(self, ctx, n, x, m, out);
+  if (status) return status;
   for (int64_t i = 0; i < n; i++) out[i] = -out[i];
-  return status;
+  return ASSAY_OK;
 }
 
 static int32_t describe(void* self, assay_loss_facts* out) {

@@ -22,10 +22,11 @@ class ElasticNet {
     choose(0, 1);
   }
   void bind(const Call&, const assay_factor_facts& f) {
+    bound_ = true;
     choose(f.side, static_cast<double>(f.side == 1 ? f.n : f.d));
   }
   assay_penalty_facts facts(int32_t side) {
-    choose(side, 1);
+    if (!bound_) choose(side, 1);
     assay_penalty_facts f{};
     f.flags = ASSAY_PENALTY_CONVEX;
     f.scope = ASSAY_SCOPE_ELEMENT;
@@ -73,7 +74,7 @@ class ElasticNet {
   }
 
   double alpha_, ratio_;
-  bool scaled_;
+  bool scaled_, bound_ = false;
   double alphas_[2] = {0, 0}, l1_ = 0, l2_ = 0;
 };
 

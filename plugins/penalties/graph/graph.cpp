@@ -44,6 +44,7 @@ class Graph {
         if (degree[i] > 0) scale_[i] = 1 / std::sqrt(degree[i]);
     }
     degree_ = degree;
+    most_ = 0;
     for (size_t i = 0; i < degree.size(); ++i) {
       degree_[i] *= scale_[i] * scale_[i];
       most_ = std::max(most_, degree_[i]);
