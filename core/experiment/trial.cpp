@@ -55,6 +55,9 @@ Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model)
     e.found.push_back(
         fmt::format("x from {} to {}", format_shortest(f.min), format_shortest(f.max)));
   }
+  if (std::isfinite(loss.x_lo) && std::isfinite(loss.x_hi))
+    e.help.push_back(
+        "transforms bring data there: `binarise` makes every entry 0 or 1, `scale` multiplies all");
   e.help.push_back("use data in the loss's domain, or a loss that takes these values");
   e.note.push_back("nothing was clipped and nothing was run");
   return e;

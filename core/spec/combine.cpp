@@ -84,10 +84,48 @@ class Combination {
     if (!refusal) return;
     Diagnostic d("E0212", refusal->message);
     d.help = refusal->help;
-    d.at(use_mark(root_, "solver"), "says no to this model").about("solver");
+    const std::string blamed = blamed_constraint();
+    if (blamed.empty()) {
+      d.at(use_mark(root_, "solver"), "says no to this model").about("solver");
+    } else {
+      d.at(use_mark(root_, blamed), "chosen here").about(blamed);
+      d.labels.push_back({use_mark(root_, "solver"), "says no to it"});
+    }
     d.note = refusal->note;
     d.note.push_back(kSkipNote);
     context_.out.push_back(std::move(d));
+  }
+
+  // The one constraint without which the solver would take the model, or nothing.
+  std::string blamed_constraint() const {
+    const FactorSpec* const factors[] = {&trial_.model.W, &trial_.model.H, &trial_.model.S};
+    std::string key;
+    for (size_t side = 0; side < 3; ++side) {
+      if (!factors[side]->constraint || !factors[side]->penalties.empty()) continue;
+      std::array<const plugin::PenaltySet*, 3> others = {penalties_[0].get(), penalties_[1].get(),
+                                                         penalties_[2].get()};
+      others[side] = nullptr;
+      if (solver_refusal(trial_, solver_, *loss_, others)) continue;
+      if (!key.empty()) return "";  // either would do
+      key = factors[side]->constraint->key;
+    }
+    return key;
+  }
+
+  // An option of the loss that stands in the solver's way at the value it was given.
+  std::string option_in_the_way() const {
+    const Descriptor& d = *context_.registry.find("loss", trial_.model.loss.id);
+    for (const assay_option* o = d.plugin->options; o && o->name; ++o) {
+      plugin::Options others = trial_.model.loss.options;
+      const auto at = others.values.find(o->name);
+      if (at == others.values.end() || !at->second.given) continue;
+      others.values.erase(at);
+      const auto other = plugin::Loss::create(d, others);
+      if (other && takes_loss(solver_of(solver_), **other))
+        return fmt::format("leave `{}` out: `{}` takes `{}` with its default", o->name, solver_.id,
+                           d.id);
+    }
+    return "";
   }
 
   void loss() {
@@ -100,11 +138,12 @@ class Combination {
     loss_ = *instance;
     if (takes_loss(solver_of(solver_), *loss_)) return;
     const std::string& id = trial_.model.loss.id;
-    refuse(Diagnostic("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id))
-               .with_help(
-                   solvers_that(context_.registry, fmt::format("`{}`", id),
-                                [&](const assay_solver& s) { return takes_loss(s, **instance); })),
-           use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
+    Diagnostic d("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id));
+    if (std::string option = option_in_the_way(); !option.empty()) d.help.push_back(option);
+    refuse(
+        d.with_help(solvers_that(context_.registry, fmt::format("`{}`", id),
+                                 [&](const assay_solver& s) { return takes_loss(s, **instance); })),
+        use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
   }
 
   void factor(const std::string& name, const FactorSpec& spec, size_t side) {

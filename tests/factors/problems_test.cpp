@@ -314,4 +314,27 @@ TEST_CASE("refused before data are read: what the spec alone shows") {
   CHECK(codes("rank: [3, 4], loss: kl", kept) == "E0212 ");
   CHECK(codes("rank: [3, 4]", kept, split) == "E0212 ");
   CHECK(codes("rank: [3, 4]", "tri", split) == "");
+  const std::string additive = "{ use: gradient, step: lee_seung }";
+  CHECK(codes("rank: 3, H: " + nonneg, additive) == "");
+  for (const char* set : {"box", "simplex", "unit_norm"})
+    CHECK(codes(std::string("rank: 3, H: { constraint: ") + set + " }", additive) == "E0212 ");
+}
+
+TEST_CASE("a refusal points at what stands in the way and says what would be taken") {
+  const auto refusal = [](const std::string& model, const std::string& solver) {
+    const auto parsed = spec::parse("refused.yaml",
+                                    "assay: 1\nname: refused\nmodel: { rank: 3, " + model +
+                                        " }\ninit: random\nsolver: " + solver + "\n",
+                                    {{}, {}, true}, *registry());
+    REQUIRE(parsed.diagnostics.size() == 1);
+    return parsed.diagnostics.front();
+  };
+  const auto tied = refusal("H: { constraint: unit_norm }", "sgd");
+  CHECK(tied.code == "E0212");
+  CHECK(tied.path == "model.H.constraint");
+  REQUIRE(!tied.help.empty());
+  const auto bare = refusal("loss: { use: l1, smoothing: 0 }", "hals");
+  CHECK(bare.code == "E0204");
+  REQUIRE(!bare.help.empty());
+  CHECK(bare.help.front() == "leave `smoothing` out: `hals` takes `l1` with its default");
 }
