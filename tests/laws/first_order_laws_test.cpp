@@ -214,6 +214,48 @@ TEST_CASE("law: a fixed step that is too long ends as diverged, with finite fact
     }
 }
 
+TEST_CASE(
+    "law: a step that is too long ends the fit in any units, in float32 too, with finite factors") {
+  const Problem p = random_problem(40, 21, 3);
+  const auto end = [&](double unit, int32_t dtype) {
+    Problem q = p;
+    for (double& v : q.x) v *= unit;
+    spec::Trial trial =
+        trial_of("squared", p.k, {"gradient", {{"step", "fixed"}}, {{"step_size", 0.5 / unit}}});
+    trial.stop.max_iter = 5000;
+    Fixture f(dense(q, dtype), trial);
+    const fit::Result r = f.run();
+    for (const int side : {0, 1})
+      for (const double v : f.factor(side)) CHECK(std::isfinite(v));
+    return r.stop;
+  };
+  for (const double unit : {1.0, 0x1p-200, 0x1p+200})
+    CHECK(end(unit, ASSAY_F64) == fit::Stop::kDiverged);
+  // A product of three such entries may leave float32 first.
+  for (const double unit : {1.0, 0x1p-40, 0x1p+40}) {
+    const fit::Stop stop = end(unit, ASSAY_F32);
+    CHECK((stop == fit::Stop::kDiverged || stop == fit::Stop::kNonFinite));
+  }
+}
+
+TEST_CASE("law: the step chosen by itself gets as far as that of the curvature's bound") {
+  const Problem p = random_problem(60, 23, 4);
+  for (const char* id : {"gradient", "palm"})
+    for (const char* loss : {"squared", "huber", "l1"}) {
+      CAPTURE(id);
+      CAPTURE(loss);
+      const auto end = [&](const char* step) {
+        Fixture f(dense(p), trial_of(loss, p.k, {id, {{"step", step}}, {}}));
+        const fit::Result r = f.run();
+        return std::pair(r.trace.rows.front().objective, r.trace.rows.back().objective);
+      };
+      const auto [start, chosen] = end("auto");
+      CHECK(chosen <= end("lipschitz").second * 1.1);
+      // The bound of a loss that is nearly |r| is far above what is met on the way.
+      CHECK(chosen < 0.7 * start);
+    }
+}
+
 TEST_CASE("law: the additive rule with Lee and Seung's step is the multiplicative update") {
   const Problem p = random_problem(60, 23, 4);
   for (const char* loss : {"squared", "kl"})

@@ -25,13 +25,12 @@ typedef struct {
   const assay_host* host;
   const assay_penalty_calls* penalties;
   int32_t step, accelerated, open; /* open: the model must stay off an end of its domain */
-  double size, scale, floor;       /* step_size; sqrt(mean |X| / k); smallest entry of lee_seung */
+  double size, floor, beyond; /* step_size; smallest entry of lee_seung; no use from there on */
   uint32_t factor_flags[2];
   int64_t k[2];
 } gradient;
 
-/* T <- prox(P - h G); what is not a number, or beyond 1e60 times a typical
-   entry, is counted. */
+/* T <- prox(P - h G); what is not a number, or beyond any use, is counted. */
 static int32_t move(const gradient* s,
                     const assay_block* b,
                     int32_t side,
@@ -50,7 +49,7 @@ static int32_t move(const gradient* s,
   for (int64_t i = 0; i < P->rows; i++) {
     const double* t = assay_row(T, i);
     for (int64_t a = 0; a < P->cols; a++)
-      if (!(fabs(t[a]) < 1e60 * (1 + s->scale))) *wild += 1;
+      if (!(fabs(t[a]) < s->beyond)) *wild += 1;
   }
   return ASSAY_OK;
 }
@@ -397,6 +396,19 @@ static int32_t refuse(const assay_host* host, assay_ctx* ctx, const char* why, c
   return ASSAY_E_COMBINATION;
 }
 
+/* 1e18 times the size of a typical entry, which is sqrt(rms X / k), so that units do not matter;
+   where a set or a given factor has units of its own, the other may be as large as X. X that
+   float32 holds leaves the first number inside float32; the second is kept there. */
+static double beyond_use(const assay_problem* p) {
+  const double rms = p->observed > 0 ? sqrt(p->x_sumsq / p->observed) : 0;
+  const double typical = sqrt(rms / (double)p->k[0]);
+  const uint32_t flags = p->factor_flags[0] | p->factor_flags[1];
+  if (!(flags & (ASSAY_FACTOR_SET | ASSAY_FACTOR_FROZEN)) && typical > 0) return 1e18 * typical;
+  const double largest = rms > 1 ? rms : 1, float32 = 0.25 * FLT_MAX;
+  if (1e18 * largest < float32) return 1e18 * largest;
+  return 1e4 * largest > float32 ? 1e4 * largest : float32;
+}
+
 static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_problem* p, void** self) {
   static const char* const kSteps[] = {"auto", "fixed", "lipschitz", "backtracking", "lee_seung"};
   const char* word = host->option_text(p->options, "step");
@@ -404,7 +416,9 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   int32_t step_kind = STEP_AUTO;
   for (int32_t i = 0; i <= STEP_LEE_SEUNG; i++)
     if (word && !strcmp(word, kSteps[i])) step_kind = i;
-  if (step_kind == STEP_AUTO) step_kind = bounded ? STEP_LIPSCHITZ : STEP_BACKTRACKING;
+  /* Elsewhere a bound holds at the steepest place and may be far above the curvature met. */
+  const int meets = p->loss->tag == ASSAY_TAG_SQUARED || p->loss->tag == ASSAY_TAG_LOGISTIC;
+  if (step_kind == STEP_AUTO) step_kind = meets ? STEP_LIPSCHITZ : STEP_BACKTRACKING;
   const int32_t accelerated = host->option_number(p->options, "accelerated") != 0;
   if (step_kind == STEP_LIPSCHITZ && !bounded)
     return refuse(host, ctx, "`step: lipschitz` needs a loss whose curvature is bounded",
@@ -412,6 +426,15 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   if (step_kind == STEP_LEE_SEUNG && accelerated)
     return refuse(host, ctx, "`step: lee_seung` cannot be accelerated",
                   "use another step, or drop `accelerated`");
+  for (int32_t side = 0; side < 2 && step_kind == STEP_LEE_SEUNG; side++) {
+    const uint32_t set = ASSAY_FACTOR_SET | ASSAY_FACTOR_COUPLED;
+    if (p->factor_flags[side] & set && !(p->factor_flags[side] & ASSAY_FACTOR_FROZEN))
+      return refuse(host, ctx,
+                    side ? "`step: lee_seung` keeps H >= 0, and no other constraint"
+                         : "`step: lee_seung` keeps W >= 0, and no other constraint",
+                    "use `step: backtracking`, which projects onto any; or solver `mu`, whose "
+                    "steps are the same, for bounds of single entries");
+  }
   gradient* s = host->alloc(sizeof *s);
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
   s->host = host;
@@ -421,8 +444,8 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->open = (p->loss->flags & (ASSAY_LOSS_M_LO_OPEN | ASSAY_LOSS_M_HI_OPEN)) != 0;
   s->size = host->option_number(p->options, "step_size");
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
-  s->scale = sqrt(mean / (double)p->k[0]);
-  s->floor = host->option_number(p->options, "floor") * s->scale;
+  s->floor = host->option_number(p->options, "floor") * sqrt(mean / (double)p->k[0]);
+  s->beyond = beyond_use(p);
   for (int side = 0; side < 2; side++) {
     s->factor_flags[side] = p->factor_flags[side];
     s->k[side] = p->k[side];
@@ -439,7 +462,8 @@ static const char* const steps[] = {"auto",         "fixed",     "lipschitz",
                                     "backtracking", "lee_seung", NULL};
 static const assay_option options[] = {
     {"step",
-     "rule of the step; auto: lipschitz where the loss bounds its curvature, else backtracking",
+     "rule of the step; auto: lipschitz where the loss meets the bound of its curvature (squared, "
+     "logistic), else backtracking",
      ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", steps},
     {"step_size", "fixed: the step; lipschitz: times 1 / L", ASSAY_OPT_FLOAT, ASSAY_OPT_LO_OPEN, 1,
      0, 1e300, NULL, NULL},

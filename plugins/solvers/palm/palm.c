@@ -4,7 +4,8 @@
      f_i <- prox_s(p_i - s_i g_i)   for each row i of F = W, then of F = H,
    P = F, or with inertia P = F + c (t - 1) / (t + 2) (F - F before), t counting steps. The step of
    a row is its own:
-     curvature bounded  s_i = 1 / L, L = c |O'O|_2, c the bound times the largest weight;
+     squared, logistic, or asked for
+                        s_i = 1 / L, L = c |O'O|_2, c the bound times the largest weight;
      otherwise          halved until the row's loss is finite and no higher than its model,
                         l_i(f+) <= l_i(p) + <g, f+ - p> + |f+ - p|^2 / 2 s_i, and kept; a row that
                         finds none within `trials` keeps its place and its shorter step.
@@ -289,7 +290,9 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   if (!s) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for the solver");
   s->host = host;
   s->penalties = host->service("assay.penalty/1");
-  s->searches = !bounded || (word && !strcmp(word, "backtracking"));
+  /* Elsewhere a bound holds at the steepest place and may be far above the curvature met. */
+  const int meets = p->loss->tag == ASSAY_TAG_SQUARED || p->loss->tag == ASSAY_TAG_LOGISTIC;
+  s->searches = !asks_bound && (!meets || (word && !strcmp(word, "backtracking")));
   s->trials = (int64_t)host->option_number(p->options, "trials");
   s->inertia = host->option_number(p->options, "inertia");
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
@@ -308,7 +311,9 @@ static void destroy(void* self) {
 
 static const char* const steps[] = {"auto", "lipschitz", "backtracking", NULL};
 static const assay_option options[] = {
-    {"step", "auto: lipschitz (1 / L) where the loss bounds its curvature, else backtracking",
+    {"step",
+     "auto: lipschitz (1 / L) where the loss meets the bound of its curvature (squared, logistic), "
+     "else backtracking",
      ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", steps},
     {"inertia", "share of (t - 1) / (t + 2) of the last move to go ahead before a step; 0: none",
      ASSAY_OPT_FLOAT, 0, 0, 0, 1, NULL, NULL},
@@ -334,7 +339,7 @@ static const assay_plugin plugin = {
     "proximal gradient steps with a step per row, for any loss with a gradient",
     "Bolte, Sabach and Teboulle 2014; Pock and Sabach 2016",
     "f_i <- prox_s(f_i - s_i g_i) for the rows of F = W, then of F = H\n"
-    "s_i = 1 / L_i where the loss bounds its curvature, else halved until the row's loss falls\n"
+    "s_i = 1 / L_i (squared, logistic), else halved until the row's loss falls\n"
     "cost: 4ndk (squared) to 8ndk flops a step, and 2ndk a trial of the rows that are left\n"
     "guarantee: without inertia no step raises the objective; the model stays in the loss's domain",
     options,
