@@ -122,9 +122,9 @@ Expected<int32_t> fit_one(experiment::Runtime runtime,
   if (data) session.give(data->x);
   auto prepared = session.prepare(trial);
   if (!prepared) return std::move(prepared.error());
-  ASSAY_TRY(experiment::check_rank(trial, *(*prepared)->train));
   auto model = experiment::make_model(trial, **prepared, runtime);
   if (!model) return std::move(model.error());
+  ASSAY_TRY(experiment::check_methods(trial, **prepared, **model, runtime));
   auto task = experiment::make_task(trial, **prepared, **model, runtime);
   if (!task) return std::move(task.error());
   if (options.start) ASSAY_TRY(experiment::start_from(options.start->saved, *task));

@@ -143,9 +143,12 @@ const std::vector<CodeText>& code_texts() {
       {"E0310", "values outside the loss's domain",
        "A divergence between counts is not defined for negative values. Use data that were not "
        "centred, or a loss for real values. Nothing is clipped."},
-      {"E0311", "the rank is larger than the data",
-       "More components than rows or columns cannot be told apart by the data: W H could be exact "
-       "with fewer. Lower `model.rank`."},
+      {"E0311", "the rank is larger than the data allow",
+       "Singular vectors are no more than the smaller side of X, and what is made of them needs "
+       "one "
+       "for each component. Lower `model.rank`, or take another init or solver: most take any "
+       "rank, "
+       "and the log says when it is above a side of the data."},
       {"E0400", "a plugin failed",
        "The message is the plugin's own. Nothing of the step that failed was kept."},
       {"E0401", "a module cannot be loaded",

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/base/number.hpp"
@@ -295,11 +296,26 @@ void show_failures(const Tool& tool, const spec::ParseResult& parsed, const RunR
   }
 }
 
+// Modules in folders named on the command line that are not used: what runs may be another plugin.
+void warn_of_refused(const Tool& tool, const plugin::Registry& registry) {
+  for (const Error& refused : registry.refused()) {
+    const auto folder = std::filesystem::path(refused.file).parent_path();
+    const auto holds = [&](const std::string& dir) {
+      std::error_code ignored;
+      return std::filesystem::equivalent(folder, dir, ignored);
+    };
+    if (std::any_of(tool.plugin_dirs.begin(), tool.plugin_dirs.end(), holds))
+      tool.err(
+          fmt::format("warning: {}; it is not used, `assay doctor` says more\n", refused.message));
+  }
+}
+
 }  // namespace
 
 int run(const Tool& tool, const RunFlags& flags) {
   const auto registry = tool.open_registry();
   if (!registry) return kUnusable;
+  warn_of_refused(tool, *registry);
   const auto parsed = spec::parse_file(flags.spec, {flags.overrides, flags.grid, false}, *registry);
   if (const int code = tool.show(parsed); !parsed.ok()) return code;
   catch_signals();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/number.hpp"
@@ -107,15 +108,15 @@ std::string place_of(const Data& x, int64_t i, int64_t j) {
   return text;
 }
 
-Expected<void> check_observed(const Data& x) {
+Expected<void> check_observed(const Data& x, const char* kind) {
   const bool numbers_only = !x.sparse && !x.table && !x.scale && !x.shift &&
                             (x.dense.dtype == ASSAY_U8 || x.dense.dtype == ASSAY_U16);
   const Bad bad = x.sparse ? scan_sparse(x) : numbers_only ? Bad{} : scan_dense(x);
   if (bad.count > 0) {
     const bool nan = std::isnan(bad.value);
-    Error error(
-        ASSAY_E_NON_FINITE, "",
-        std::string("the data have ") + (nan ? "NaN" : "infinity") + " at an observed entry");
+    Error error(ASSAY_E_NON_FINITE, "",
+                std::string("the data have ") + (nan ? "NaN" : "infinity") + " at " +
+                    (std::string_view(kind) == "observed" ? "an " : "a ") + kind + " entry");
     error.place = place_of(x, bad.row, bad.col);
     error.found.push_back(
         std::to_string(bad.count) + (bad.count == 1 ? " entry that is" : " entries that are") +

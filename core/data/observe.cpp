@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <new>
 
 #include "core/base/number.hpp"
@@ -94,6 +95,9 @@ Error wrong_shape(const char* what, const Matrix& m, const std::string& expected
       .with_expected(expected);
 }
 
+constexpr auto kLargest = static_cast<double>(std::numeric_limits<float>::max());
+constexpr auto kSmallest = static_cast<double>(std::numeric_limits<float>::denorm_min());
+
 Error wrong_number(const Matrix& m, size_t p, const char* message) {
   Error error(ASSAY_E_DATA, "", message);
   error.found.push_back(format_shortest(m.values[p]));
@@ -108,6 +112,28 @@ Expected<void> check_weights(const Matrix& m) {
     return wrong_number(m, p, "weights must be finite and not negative");
   }
   return {};
+}
+
+// Weights of entries are kept as float32, in which what is positive must stay positive and finite.
+Expected<void> check_entry_weights(const Matrix& m) {
+  ASSAY_TRY(check_weights(m));
+  for (size_t p = 0; p < m.values.size(); ++p) {
+    const double w = m.values[p];
+    if (w == 0 || (w <= kLargest && w >= kSmallest)) continue;
+    return wrong_number(m, p,
+                        "a weight does not fit the float32 that weights of entries are kept in")
+        .with_expected("0, or a number from " + format_shortest(kSmallest) + " to " +
+                       format_shortest(kLargest))
+        .with_help("scale all weights alike: without penalties only their ratios matter");
+  }
+  return {};
+}
+
+Expected<Data> hide_zeros(const Data& x, const Matrix& m) {
+  return hide(x, [&](int64_t i, uint64_t* words) {
+    for (int64_t j = 0; j < x.cols; ++j)
+      if (m.values[static_cast<size_t>(i * x.cols + j)] == 0) set_bit(words, j);
+  });
 }
 
 // Weights of one axis: a row or a column of numbers.
@@ -188,24 +214,27 @@ Expected<Data> hide_nan(const Data& x) {
   }
 }
 
+Expected<void> check_mask(const Matrix& mask) {
+  for (size_t p = 0; p < mask.values.size(); ++p) {
+    if (mask.values[p] == 0 || mask.values[p] == 1) continue;
+    return wrong_number(mask, p, "a mask has an entry that is neither 0 nor 1")
+        .with_help("numbers that say how much entries count are `data.weights: { path: ... }`");
+  }
+  return {};
+}
+
 Expected<Data> apply_mask(const Data& x, const Matrix& mask) {
   if (mask.rows != x.rows || mask.cols != x.cols)
     return wrong_shape("entries of the mask", mask,
                        std::to_string(x.rows) + " x " + std::to_string(x.cols));
-  for (size_t p = 0; p < mask.values.size(); ++p) {
-    if (!std::isfinite(mask.values[p]))
-      return wrong_number(mask, p, "entries of a mask must be finite: 0 hides, any other keeps");
-  }
-  return hide(x, [&](int64_t i, uint64_t* words) {
-    for (int64_t j = 0; j < x.cols; ++j)
-      if (mask.values[static_cast<size_t>(i * x.cols + j)] == 0) set_bit(words, j);
-  });
+  ASSAY_TRY(check_mask(mask));
+  return hide_zeros(x, mask);
 }
 
 Expected<Data> weigh_entries(const Data& x, const Matrix& m) {
   if (m.rows != x.rows || m.cols != x.cols)
     return wrong_shape("weights", m, std::to_string(x.rows) + " x " + std::to_string(x.cols));
-  ASSAY_TRY(check_weights(m));
+  ASSAY_TRY(check_entry_weights(m));
   try {
     if (x.sparse && x.unstored_zero)
       return Error(ASSAY_E_SHAPE, "",
@@ -213,7 +242,7 @@ Expected<Data> weigh_entries(const Data& x, const Matrix& m) {
           .with_help("use weights of rows and columns, dense data, or `unstored: unobserved`");
     if (x.sparse) return weigh_stored(x, m);
     const bool zeros = std::find(m.values.begin(), m.values.end(), 0.0) != m.values.end();
-    auto out = zeros ? apply_mask(x, m) : Expected<Data>(x);
+    auto out = zeros ? hide_zeros(x, m) : Expected<Data>(x);
     if (!out) return out;
     AlignedArray<float> weights(x.rows * x.cols);
     std::transform(m.values.begin(), m.values.end(), weights.begin(),

@@ -29,11 +29,15 @@ Expected<Data> hide(const Data& x, const HideRow& hidden, int64_t max_inserted =
 // Hides the NaN entries (`missing: nan`).
 Expected<Data> hide_nan(const Data& x);
 
-// Hides the entries where the mask is 0. E0307 when shapes differ, E0300 for entries that are not
-// finite.
+// E0300 with a place unless all entries are 0 or 1: other numbers are weights.
+Expected<void> check_mask(const Matrix& mask);
+
+// Hides the entries where the mask is 0. E0307 when shapes differ, E0300 for entries that are
+// neither 0 nor 1.
 Expected<Data> apply_mask(const Data& x, const Matrix& mask);
 
-// Weights of entries (0 hides), rows and columns: finite and >= 0, shapes as X asks (E0307, E0300).
+// Weights of entries (0 hides; kept as float32), rows and columns (float64): >= 0 and finite as
+// kept, shapes as X asks (E0307, E0300).
 Expected<Data> weigh_entries(const Data& x, const Matrix& weights);
 Expected<Data> weigh_rows(const Data& x, const Matrix& weights);
 Expected<Data> weigh_cols(const Data& x, const Matrix& weights);
@@ -42,8 +46,8 @@ Expected<Data> weigh_cols(const Data& x, const Matrix& weights);
 std::string place_of(const Data& x, int64_t i, int64_t j);
 
 // E0305 for NaN or infinity at an observed entry, as the view shows it; E0303 when nothing is
-// observed at all.
-Expected<void> check_observed(const Data& x);
+// observed at all. `kind` says what the entries are to the user.
+Expected<void> check_observed(const Data& x, const char* kind = "observed");
 
 // What is legal but deserves a word: rows and columns without an observed entry, or with nothing
 // but zeros.

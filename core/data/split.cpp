@@ -104,7 +104,8 @@ Expected<Data> complement(const Data& x, const Data& train, const HideRow& hidde
   return out;
 }
 
-Expected<Split> split_by(const Data& x, const HideRow& hidden) {
+// `help`: how to mend a split with nothing on one side; nullptr: by the options of the draw.
+Expected<Split> split_by(const Data& x, const HideRow& hidden, const char* help = nullptr) {
   auto train = hide(x, hidden);
   if (!train) return std::move(train.error());
   auto held = complement(x, *train, hidden);
@@ -113,9 +114,10 @@ Expected<Split> split_by(const Data& x, const HideRow& hidden) {
   split.held_entries = measure(*held).entries;
   if (split.held_entries == 0)
     return Error(ASSAY_E_EMPTY, "", "the split holds out nothing")
-        .with_help("raise `test`, or lower `keep_per_row`");
+        .with_help(help ? help : "raise `test`, or lower `keep_per_row`");
   if (measure(*train).entries == 0)
-    return Error(ASSAY_E_EMPTY, "", "the split leaves nothing to fit").with_help("lower `test`");
+    return Error(ASSAY_E_EMPTY, "", "the split leaves nothing to fit")
+        .with_help(help ? help : "lower `test`");
   split.train = std::move(*train);
   split.held = std::move(*held);
   return split;
@@ -199,11 +201,13 @@ Expected<Split> hold_out_masked(const Data& x, const Matrix& mask) {
     return Error(ASSAY_E_SHAPE, "", "the mask of held-out entries does not fit the data")
         .with_found(std::to_string(mask.rows) + " x " + std::to_string(mask.cols))
         .with_expected(std::to_string(x.rows) + " x " + std::to_string(x.cols));
-  return split_by(x, [&](int64_t i, uint64_t* words) {
+  ASSAY_TRY(check_mask(mask));
+  const auto hidden = [&](int64_t i, uint64_t* words) {
     for (int64_t j = 0; j < x.cols; ++j)
       if (mask.values[static_cast<size_t>(i * x.cols + j)] != 0)
         words[j / 64] |= uint64_t{1} << (j % 64);
-  });
+  };
+  return split_by(x, hidden, "in the file, 1 holds an entry out and 0 keeps it");
 }
 
 Expected<Split> hold_out_rows(const Data& x, double test, uint64_t stream, const assay_rng& rng) {

@@ -100,6 +100,7 @@ class Execution {
     auto model = make_model(trial_, data_, runtime_);
     if (!model) return std::move(model.error());
     model_ = std::move(*model);
+    ASSAY_TRY(check_methods(trial_, data_, *model_, runtime_));
     auto task = make_task(trial_, data_, *model_, runtime_);
     if (!task) return std::move(task.error());
     if (result_.action == Action::kResume && exists(checkpoint_path())) {
@@ -140,7 +141,8 @@ class Execution {
     auto files = run_writers(trial_, saved, result_.folder, runtime_);
     if (!files) {
       if (of_the_store(files.error())) return std::move(files.error());
-      result_.status = Status::kFailed;
+      // The model is good and kept; only a picture of it is missing.
+      runtime_.log(ASSAY_LOG_WARNING, "no file was written by a writer: " + files.error().message);
       result_.errors.push_back(std::move(files.error()));
       return {};
     }

@@ -56,6 +56,12 @@ Error store_error(int number, const std::string& doing, const std::string& path)
     e.help.push_back("choose a folder you may write to with `-o DIR`");
     return e;
   }
+  if (number == ENOENT) {
+    Error e(ASSAY_E_IO, "E0505", fmt::format("cannot {} `{}`", doing, path));
+    e.found.push_back("its folder does not exist");
+    e.help.push_back("make the folder first, or choose another with `-o`");
+    return e;
+  }
   Error e(ASSAY_E_IO, "E0505", fmt::format("cannot {} `{}`", doing, path));
   e.found.push_back(reason);
   e.help.push_back("type the same command again: it goes on where it stopped");

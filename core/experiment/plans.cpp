@@ -38,10 +38,10 @@ Expected<std::unique_ptr<Opened>> open(const spec::Experiment& experiment,
   auto data = o->session->prepare(t);
   if (!data) return std::move(data.error());
   o->data = std::move(*data);
-  ASSAY_TRY(check_rank(t, *o->data->train));
   auto model = make_model(t, *o->data, o->runtime);
   if (!model) return std::move(model.error());
   o->model = std::move(*model);
+  ASSAY_TRY(check_methods(t, *o->data, *o->model, o->runtime));
   return o;
 }
 

@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
+#include "core/data/observe.hpp"
 #include "core/data/split.hpp"
 #include "core/data/view.hpp"
 #include "core/experiment/resolve.hpp"
@@ -17,6 +19,8 @@
 
 namespace assay::experiment {
 namespace {
+
+constexpr const char* kMetricsRead = "the `heldout.` metrics of `measure` read these entries";
 
 using DataPtr = std::shared_ptr<const data::Data>;
 
@@ -45,8 +49,10 @@ Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
       break;
   }
   auto mask = plugin::load_matrix(s.path);
-  if (!mask) return std::move(mask.error());
-  return data::hold_out_masked(x, *mask);
+  if (!mask) return std::move(mask.error()).at("split.path");
+  auto split = data::hold_out_masked(x, *mask);
+  if (!split) split.error().file = s.path;
+  return split ? std::move(split) : std::move(split.error()).at("split.path");
 }
 
 // A live transform.
@@ -192,6 +198,20 @@ class Transform {
   bool created_ = false;
 };
 
+// What a split leaves must be finite, and what it holds out too where metrics read it.
+Expected<void> check_parts(const spec::Trial& trial, const Prepared& p) {
+  auto done = data::check_observed(*p.train);
+  if (done && reads_heldout(trial)) {
+    done = data::check_observed(*p.heldout, "held-out");
+    if (!done) done.error().note.emplace_back(kMetricsRead);
+  }
+  if (done) return done;
+  Error& e = done.error();
+  e.file = trial.data.path;
+  e.key = e.file.empty() ? "data.use" : "data.path";
+  return done;
+}
+
 graph::Model bare_model(DataPtr x) {
   graph::Model m;
   m.facts = data::measure(*x);
@@ -201,6 +221,11 @@ graph::Model bare_model(DataPtr x) {
 }
 
 }  // namespace
+
+bool reads_heldout(const spec::Trial& trial) {
+  const auto& metrics = trial.measure.metrics;
+  return std::any_of(metrics.begin(), metrics.end(), [](const auto& m) { return m.heldout; });
+}
 
 Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime& runtime) {
   Prepared p;
@@ -212,6 +237,7 @@ Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime&
     p.train = share(std::move(split->train));
     p.heldout = share(std::move(split->held));
     p.stream_id = data::identify(*p.train);
+    ASSAY_TRY(check_parts(trial, p));
   }
   for (const spec::Use& use : trial.data.transforms) {
     graph::Model over = bare_model(p.train);
@@ -223,8 +249,10 @@ Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime&
       member.name = fmt::format("transforms.{}.{}", p.transforms.size(), member.name);
     }
     for (DataPtr* x : {&p.train, &p.heldout}) {
-      if (!*x) continue;
+      const bool is_held = x == &p.heldout;
+      if (is_held && !(p.heldout && reads_heldout(trial))) continue;
       auto out = (*transform)->apply(**x, *learnt, runtime);
+      if (!out && is_held) out.error().note.emplace_back(kMetricsRead);
       if (!out) return std::move(out.error());
       *x = std::move(*out);
     }

@@ -22,15 +22,19 @@ struct Learnt {
 };
 
 struct Prepared {
-  std::shared_ptr<const data::Data> train, heldout;  // heldout: null without a split
-  data::Facts facts;                                 // of train
-  std::string data_id;                               // of the data as read
+  // heldout: null without a split, and as read where no metric reads it.
+  std::shared_ptr<const data::Data> train, heldout;
+  data::Facts facts;    // of train
+  std::string data_id;  // of the data as read
   // What random streams of init and solver are keyed by: the data as read, or, where something is
   // held out, what is left of them.
   std::string stream_id;
   std::vector<Learnt> transforms;
   bool new_rows = false;  // rows of their own for a fitted model: nothing ties them together
 };
+
+// Whether a `heldout.` metric is asked for. Where none is, held-out entries may be anything.
+bool reads_heldout(const spec::Trial& trial);
 
 // Splits and transforms what a reader or an application gave. Storage is shared with `raw`.
 Expected<Prepared> prepare(const spec::Trial& trial,

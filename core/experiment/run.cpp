@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -166,32 +167,38 @@ class Run {
     t.seconds = 0;
   }
 
-  // A fixed factor's file and what it has to obey.
-  static std::string fixed_text(const spec::FactorSpec& factor) {
-    if (factor.fixed.empty()) return "";
-    std::string text = factor.fixed;
-    if (factor.constraint) text += " " + to_json(*factor.constraint).dump();
-    return text;
+  // What is checked of a trial: all of it but what only draws and stops.
+  static std::string checked_text(const spec::Trial& trial) {
+    Json config = Json::parse(trial.config_json, nullptr, false);
+    for (const char* apart : {"seed", "repeat", "stop"}) config.erase(apart);
+    return config.dump();
   }
 
-  // Trials of one data, split, loss, rank and fixed factors are checked once.
+  // Trials of one data, split, model, init, solver and metrics are checked once. A sweep goes on
+  // without the trials that init, solver or metrics refuse, unless they refuse all of it.
   Expected<void> check() {
-    std::set<std::string> done;
+    std::map<std::string, bool> done;  // and whether it was refused
+    std::optional<Error> refused;
+    bool any_suits = false;
     for (size_t i = 0; i < experiment_.trials.size(); ++i) {
       const TrialResult& t = result_.trials[i];
       if (t.action != Action::kRun && t.action != Action::kResume) continue;
       const spec::Trial& trial = experiment_.trials[i];
       auto data = session_.prepare(trial);
       if (!data) return std::move(data.error());
-      const std::string key =
-          fmt::format("{}\n{}\n{}\n{}\n{}", static_cast<const void*>(data->get()),
-                      to_json(trial.model.loss).dump(), fmt::join(trial.model.rank, " "),
-                      fixed_text(trial.model.W), fixed_text(trial.model.H));
-      if (!done.insert(key).second) continue;
-      ASSAY_TRY(check_rank(trial, *(*data)->train));
-      auto model = make_model(trial, **data, runtime_);
-      if (!model) return std::move(model.error());
+      const auto [at, is_new] =
+          done.emplace((*data)->data_id + (*data)->stream_id + checked_text(trial), false);
+      if (is_new) {
+        remark_rank(trial, *(*data)->train, runtime_);
+        auto model = make_model(trial, **data, runtime_);
+        if (!model) return std::move(model.error());
+        auto suits = check_methods(trial, **data, **model, runtime_);
+        at->second = !suits.ok();
+        if (!suits && !refused) refused = std::move(suits.error());
+      }
+      any_suits = any_suits || !at->second;
     }
+    if (refused && !any_suits) return std::move(*refused);
     return {};
   }
 

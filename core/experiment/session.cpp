@@ -12,27 +12,31 @@
 namespace assay::experiment {
 namespace {
 
+bool is_split(const spec::Trial& trial) { return trial.split.kind != spec::SplitSpec::Kind::kNone; }
+
 std::string data_key(const spec::Trial& trial) {
   const spec::DataSpec& d = trial.data;
   return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", to_json(d.reader).dump(),
                      d.path, d.label_column, fmt::join(d.columns, "\t"), d.rows, d.mask_path,
                      d.weights_path, d.row_weights_path, d.col_weights_path, d.unstored,
                      d.missing_nan, d.row_names_path, d.col_names_path) +
-         "\n" + d.compute;
+         "\n" + d.compute + (is_split(trial) ? "\nsplit" : "");
 }
 
 std::string prepared_key(const spec::Trial& trial, const std::string& data_id) {
   const spec::SplitSpec& s = trial.split;
   std::string key = data_id;
   for (const spec::Use& use : trial.data.transforms) key += "\n" + to_json(use).dump();
-  if (s.kind != spec::SplitSpec::Kind::kNone) {
+  if (is_split(trial)) {
+    if (reads_heldout(trial)) key += "\nread";
     key += fmt::format("\nsplit {} {} {} {} {} {} {}", static_cast<int>(s.kind), s.test,
                        s.keep_per_row, s.folds, s.path, trial.seed, trial.repeat);
   }
   return key;
 }
 
-plugin::LoadOptions load_options(const spec::DataSpec& d, const Runtime& runtime) {
+plugin::LoadOptions load_options(const spec::Trial& trial, const Runtime& runtime) {
+  const spec::DataSpec& d = trial.data;
   plugin::LoadOptions how;
   how.label_column = d.label_column;
   how.columns = d.columns;
@@ -46,6 +50,7 @@ plugin::LoadOptions load_options(const spec::DataSpec& d, const Runtime& runtime
   how.compute = d.compute;
   how.row_names_path = d.row_names_path;
   how.col_names_path = d.col_names_path;
+  how.to_be_split = is_split(trial);
   how.log = runtime.log ? &runtime.log : nullptr;
   how.cancel = runtime.cancel;
   return how;
@@ -57,7 +62,7 @@ Expected<std::shared_ptr<const data::Data>> Session::load(const spec::Trial& tri
   const spec::DataSpec& d = trial.data;
   const std::string key = data_key(trial);
   if (const auto found = loaded_.find(key); found != loaded_.end()) return found->second;
-  const plugin::LoadOptions how = load_options(d, runtime_);
+  const plugin::LoadOptions how = load_options(trial, runtime_);
   if (given_) {
     auto x = plugin::give_meaning(*given_, how);
     if (!x) return std::move(x.error());

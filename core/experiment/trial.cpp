@@ -21,9 +21,10 @@ const spec::FactorSpec& factor_spec(const spec::ModelSpec& model, int side) {
   return side == 0 ? model.W : side == 1 ? model.H : model.S;
 }
 
-Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model) {
-  const assay_loss_facts& loss = model.loss->facts();
-  const data::Facts& f = model.facts;
+Expected<void> check_domain(const spec::Trial& trial,
+                            const assay_loss_facts& loss,
+                            const data::Data& x,
+                            const data::Facts& f) {
   const bool low = f.min < loss.x_lo || ((loss.flags & ASSAY_LOSS_X_LO_OPEN) && f.min <= loss.x_lo);
   const bool high =
       f.max > loss.x_hi || ((loss.flags & ASSAY_LOSS_X_HI_OPEN) && f.max >= loss.x_hi);
@@ -37,11 +38,11 @@ Expected<void> check_domain(const spec::Trial& trial, const graph::Model& model)
                             loss.flags & ASSAY_LOSS_X_LO_OPEN ? ">" : ">=");
     e.found.push_back(fmt::format("{} of {} entries below 0; smallest {} at {}", f.negative,
                                   f.entries, format_shortest(f.min),
-                                  data::place_of(*model.x, f.min_row, f.min_col)));
+                                  data::place_of(x, f.min_row, f.min_col)));
   } else if (low && loss.x_lo == 0 && f.min == 0) {
     e.message = fmt::format("data has zeros, but loss `{}` needs x > 0", id);
     e.found.push_back(
-        fmt::format("the first of them at {}", data::place_of(*model.x, f.min_row, f.min_col)));
+        fmt::format("the first of them at {}", data::place_of(x, f.min_row, f.min_col)));
     e.help.push_back(
         "hide the zeros with a mask, add a small number with the transform `shift`, or use a loss "
         "that takes zeros: `kl`, `squared`, or `beta` above 0");
@@ -181,6 +182,23 @@ Expected<void> check_storage(const plugin::Descriptor& solver, const data::Data&
           "sparse data: `assay list solvers --accepts sparse`");
 }
 
+int64_t largest_rank(const spec::Trial& trial) {
+  const auto& rank = trial.model.rank;
+  return rank.empty() ? 0 : *std::max_element(rank.begin(), rank.end());
+}
+
+// A refusal with its place in the spec.
+Error placed(Error e, const std::string& key, const spec::Trial& trial, const data::Data& x) {
+  if (e.key.empty()) e.key = key;
+  if (e.status == ASSAY_E_SHAPE && e.code.empty() &&
+      largest_rank(trial) > std::min(x.rows, x.cols)) {
+    e.code = "E0311";
+    e.key = "model.rank";
+  }
+  if (e.status == ASSAY_E_COMBINATION && e.code.empty()) e.code = "E0212";
+  return e;
+}
+
 // Names that are columns of every trace already.
 bool is_trace_column(const std::string& name) {
   static const std::vector<std::string> columns = {"objective", "loss", "penalty", "kkt"};
@@ -189,18 +207,14 @@ bool is_trace_column(const std::string& name) {
 
 }  // namespace
 
-Expected<void> check_rank(const spec::Trial& trial, const data::Data& x) {
-  const auto& rank = trial.model.rank;
-  const int64_t most = std::min(x.rows, x.cols);
-  const auto bad =
-      std::find_if(rank.begin(), rank.end(), [most](int64_t k) { return k < 1 || k > most; });
-  if (bad == rank.end() && !rank.empty()) return {};
-  const int64_t k = rank.empty() ? 0 : *bad;
-  return Error(ASSAY_E_SHAPE, "E0311",
-               fmt::format("rank {} does not fit data of {} row{} and {} column{}", k, x.rows,
-                           x.rows == 1 ? "" : "s", x.cols, x.cols == 1 ? "" : "s"))
-      .at("model.rank")
-      .with_help(fmt::format("a rank from 1 to {}", most));
+void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& runtime) {
+  const int64_t k = largest_rank(trial), least = std::min(x.rows, x.cols);
+  if (k > least && runtime.log)
+    runtime.log(
+        ASSAY_LOG_WARNING,
+        fmt::format("rank {} is above the smaller side of the data, {}: without constraints "
+                    "or penalties fewer components fit as well",
+                    k, least));
 }
 
 fit::StopRules stop_rules(const spec::StopSpec& stop) {
@@ -226,7 +240,14 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
   auto loss = plugin::Loss::create(**loss_plugin, trial.model.loss.options);
   if (!loss) return std::move(loss.error());
   model->loss = std::move(*loss);
-  ASSAY_TRY(check_domain(trial, *model));
+  ASSAY_TRY(check_domain(trial, model->loss->facts(), *model->x, model->facts));
+  if (data.heldout && reads_heldout(trial)) {
+    auto suits =
+        check_domain(trial, model->loss->facts(), *data.heldout, data::measure(*data.heldout));
+    if (!suits)
+      return std::move(suits.error())
+          .with_note("the entry is held out, and the `heldout.` metrics of `measure` read it");
+  }
   const auto& rank = trial.model.rank;
   model->n_factors = rank.size() == 2 ? 3 : 2;
   for (int side = 0; side < model->n_factors; ++side) {
@@ -286,6 +307,28 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
     task.metrics.push_back({metric.text, std::move(*chosen), side, metric.heldout});
   }
   return task;
+}
+
+Expected<void> check_methods(const spec::Trial& trial,
+                             const Prepared& data,
+                             graph::Model& model,
+                             const Runtime& runtime) {
+  auto task = make_task(trial, data, model, runtime);
+  if (!task) return std::move(task.error());
+  const auto ask = [&](const fit::Chosen& chosen, int32_t side, const std::string& key) {
+    auto method = fit::Method::create(chosen, model, side, nullptr);
+    return method ? Expected<void>() : placed(std::move(method.error()), key, trial, *data.train);
+  };
+  if (task->init) ASSAY_TRY(ask(*task->init, -1, "init"));
+  ASSAY_TRY(ask(task->solver, -1, "solver"));
+  for (const fit::MetricColumn& column : task->metrics) {
+    const auto& metrics = trial.measure.metrics;
+    const auto named = std::find_if(metrics.begin(), metrics.end(),
+                                    [&](const auto& m) { return m.text == column.name; });
+    ASSAY_TRY(ask(column.chosen, column.side,
+                  fmt::format("measure.metrics[{}]", named - metrics.begin())));
+  }
+  return {};
 }
 
 }  // namespace assay::experiment

@@ -14,8 +14,15 @@
 
 namespace assay::experiment {
 
-// Refuses ranks larger than the data (E0311).
-Expected<void> check_rank(const spec::Trial& trial, const data::Data& x);
+// Says in the log of a rank above a side of the data.
+void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& runtime);
+
+// Creates init, solver and metrics once, so that what they refuse about the data is said before
+// anything is run. Refusals over a rank that is larger than the data are E0311.
+Expected<void> check_methods(const spec::Trial& trial,
+                             const Prepared& data,
+                             graph::Model& model,
+                             const Runtime& runtime);
 
 // Refuses data outside the loss's domain (E0310). On the heap: plans point into it.
 Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,

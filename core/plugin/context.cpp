@@ -3,6 +3,8 @@
 #include "core/plugin/context.hpp"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "core/plugin/guard.hpp"
 
@@ -49,12 +51,29 @@ void report_exception(assay_ctx* ctx, const std::string& who, const char* what) 
   ctx->failed = true;
 }
 
+namespace {
+
+// A status without a message. What may befall any code keeps its meaning; all else is the plugin's
+// own fault, whatever number it chose.
+Error unexplained(const std::string& who, int32_t status) {
+  std::string message("`");
+  message.append(who).append("` returned ").append(std::to_string(status));
+  Error e(status, "", std::move(message));
+  const bool common = status == ASSAY_E_MEMORY || status == ASSAY_E_RESOURCE ||
+                      status == ASSAY_E_NUMERIC || status == ASSAY_E_SINGULAR ||
+                      status == ASSAY_E_CANCELLED || status == ASSAY_E_IO;
+  if (!common) e.code = "E0400";
+  e.note.emplace_back("the plugin gave no message");
+  return e;
+}
+
+}  // namespace
+
 void attribute(assay_ctx* ctx, const std::string& who, int32_t status) noexcept {
   if (ctx == nullptr) return;
   try {
     if (!ctx->failed) {
-      ctx->error = Error(status, "", "`" + who + "` failed with status " + std::to_string(status));
-      ctx->error.note.emplace_back("the plugin gave no message");
+      ctx->error = unexplained(who, status);
       ctx->failed = true;
     } else if (ctx->error.message.find("`" + who + "`") == std::string::npos) {
       ctx->error.note.push_back("said by `" + who + "`");
@@ -72,8 +91,7 @@ assay::Error assay_ctx::take_error(int32_t status, const std::string& who) {
     taken = std::move(error);
     if (taken.status >= 0) taken.status = status;
   } else {
-    taken = assay::Error(status, "", "`" + who + "` failed with status " + std::to_string(status));
-    taken.note.emplace_back("the plugin gave no message");
+    taken = assay::plugin::unexplained(who, status);
   }
   error = assay::Error();
   failed = false;

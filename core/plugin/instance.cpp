@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/plugin/guard.hpp"
 #include "core/plugin/probe.hpp"
@@ -18,6 +19,34 @@ namespace {
 // What stands behind `self` of the walled functions.
 const Loss& loss_of(void* self) { return *static_cast<const Loss*>(self); }
 
+// What the header calls a function of the table.
+template <auto Member>
+constexpr const char* name_of() {
+  using Slot = std::remove_const_t<decltype(Member)>;
+  const auto is = [](auto slot) {
+    if constexpr (std::is_same_v<Slot, decltype(slot)>) return Member == slot;
+    return false;
+  };
+  if (is(&assay_loss::value)) return "value";
+  if (is(&assay_loss::value_f32)) return "value_f32";
+  if (is(&assay_loss::grad)) return "grad";
+  if (is(&assay_loss::grad_f32)) return "grad_f32";
+  if (is(&assay_loss::curvature)) return "curvature";
+  if (is(&assay_loss::curvature_f32)) return "curvature_f32";
+  if (is(&assay_loss::mu_split)) return "mu_split";
+  if (is(&assay_loss::mu_split_f32)) return "mu_split_f32";
+  return "log_density";
+}
+
+// A status below 0 with the loss, and with its function where it gave no message.
+int32_t told(assay_ctx* ctx, const Loss& l, const char* function, int32_t status) {
+  if (status >= 0 || ctx == nullptr) return status;
+  const bool silent = !ctx->failed;
+  attribute(ctx, l.id(), status);
+  if (silent) ctx->error.message = fmt::format("`{}` of {}", function, ctx->error.message);
+  return status;
+}
+
 // f(x, m, out) and f(x, m, num, den) of the table behind the wall; Member points at the function's
 // slot.
 template <class T, auto Member>
@@ -25,8 +54,7 @@ int32_t walled(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T*
   const Loss& l = loss_of(self);
   const int32_t status =
       guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, out); });
-  if (status < 0) attribute(ctx, l.id(), status);
-  return status;
+  return told(ctx, l, name_of<Member>(), status);
 }
 
 template <class T, auto Member>
@@ -35,8 +63,7 @@ walled_split(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T* n
   const Loss& l = loss_of(self);
   const int32_t status =
       guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, num, den); });
-  if (status < 0) attribute(ctx, l.id(), status);
-  return status;
+  return told(ctx, l, name_of<Member>(), status);
 }
 
 // The closed end the model is kept at. At an open end: so near to it that no data notice, so far

@@ -25,6 +25,7 @@ struct LoadOptions {
   bool missing_nan = false;
   std::string compute;  // "f32": float64 entries that a reader pushes are kept as float32
   std::string row_names_path, col_names_path;  // one name a line
+  bool to_be_split = false;  // whether entries are finite is asked of what the split leaves
   const LogSink* log = nullptr;
   const std::atomic<bool>* cancel = nullptr;
 };

@@ -149,8 +149,13 @@ class Combination {
   void factor(const std::string& name, const FactorSpec& spec, size_t side) {
     const std::string path = "model." + name;
     std::vector<std::pair<const Descriptor*, plugin::Options>> items;
-    for (const Use& use : spec.penalties) penalty(use, name, false, items);
-    if (spec.constraint) penalty(*spec.constraint, name, true, items);
+    std::vector<std::string> keys;  // of the items
+    const auto add = [&](const Use& use, bool constraint) {
+      penalty(use, name, constraint, items);
+      keys.resize(items.size(), use.key);
+    };
+    for (const Use& use : spec.penalties) add(use, false);
+    if (spec.constraint) add(*spec.constraint, true);
     if (items.empty()) return;
     const auto set = plugin::PenaltySet::create(items, name == "H");
     const std::string where = spec.penalties.empty() ? path + ".constraint" : path + ".penalties";
@@ -158,7 +163,11 @@ class Combination {
       Error error = set.error();
       error.code = "E0208";
       error.help = {"keep one of each kind"};
-      report(error, where);
+      // The first that does not go with those before it.
+      while (items.size() > 1 && !plugin::PenaltySet::create(items, name == "H")) {
+        items.pop_back();
+      }
+      report(error, keys[std::min(items.size(), keys.size() - 1)]);
       return;
     }
     penalties_[side] = *set;

@@ -17,6 +17,13 @@ using plugin::OptionValue;
 
 std::string basename(const std::string& file) { return file.substr(file.find_last_of('/') + 1); }
 
+bool asks_for(const Error& refused, const std::string& name) {
+  return refused.code == "E0407" &&
+         std::any_of(refused.help.begin(), refused.help.end(), [&](const std::string& help) {
+           return help.find("`" + name + "`") != std::string::npos;
+         });
+}
+
 void report_unknown(const Node& id,
                     const std::string& kind,
                     const std::string& path,
@@ -34,7 +41,9 @@ void report_unknown(const Node& id,
           fmt::format("`{}` is {}, not {}", p->id, with_article(p->kind), with_article(kind)));
   }
   for (const Error& refused : context.registry.refused()) {
-    if (basename(refused.file) == fmt::format("{}-{}.so", kind, id.text)) {
+    const std::string name = fmt::format("{}-{}.so", kind, id.text);
+    // By its file's name, or by the id inside, which its name ought to carry.
+    if (basename(refused.file) == name || asks_for(refused, name)) {
       d.note.push_back(
           fmt::format("its module was refused: {} ({})", refused.message, refused.file));
     } else if (refused.code == "E0405" || refused.code == "E0415") {

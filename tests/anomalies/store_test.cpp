@@ -264,7 +264,7 @@ TEST_CASE(
   auto big =
       run(parse("assay: 1\nname: big\ndata: { use: synthetic, rows: 8, columns: 5, rank: 2 }\n"
                 "model: { rank: 6 , W: { constraint: nonneg }, H: { constraint: nonneg } "
-                "}\nsolver: mu\n"),
+                "}\ninit: nndsvd\nsolver: mu\n"),
           a.path + "/big", w);
   REQUIRE_FALSE(big.ok());
   CHECK(big.error().code == "E0311");

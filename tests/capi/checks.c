@@ -226,7 +226,7 @@ static const char* errors_are_objects_and_outputs_untouched(void) {
   assay_error_destroy(&e);
   REQUIRE(assay_fit(r,
                     "assay: 1\nname: c\nmodel: { rank: 99, W: { constraint: nonneg }, H: { "
-                    "constraint: nonneg } }\nsolver: mu\n",
+                    "constraint: nonneg } }\ninit: nndsvd\nsolver: mu\n",
                     data, NULL, &model, &e) == ASSAY_E_SHAPE);
   REQUIRE(strcmp(assay_error_code(e), "E0311") == 0 &&
           strcmp(assay_error_key(e), "model.rank") == 0);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <limits>
 
@@ -233,14 +234,31 @@ TEST_CASE("a trial is another one when a file it names has other contents") {
   } cases[] = {{"fixed", model(", fixed: " + file), "1\n2\n3\n4\n5\n", "1\n2\n3\n4\n6\n"},
                {"split", model("") + "split: { use: file, path: " + file + " }\n",
                 "1,0,0\n0,0,0\n0,0,0\n0,0,0\n0,0,0\n", "0,1,0\n0,0,0\n0,0,0\n0,0,0\n0,0,0\n"},
-               {"init", model("") + "init: { use: from_file, path: " + file + " }\n", "a", "b"}};
+               {"init", model("") + "init: { use: from_file, path: " + folder.path + "/W.npz }\n",
+                "1", "2"}};
+  // Factors of the value in `text`, for the init.
+  const auto write = [&](const std::string& text) {
+    folder.file("file.csv", text);
+    const auto ones = [&](const char* name, int64_t rows, int64_t cols) {
+      kernels::Member m;
+      m.name = name;
+      m.dtype = ASSAY_F64;
+      m.rows = rows;
+      m.cols = cols;
+      const std::vector<double> values(static_cast<size_t>(rows * cols), text == "1" ? 1 : 2);
+      m.bytes.resize(values.size() * sizeof(double));
+      std::memcpy(m.bytes.data(), values.data(), m.bytes.size());
+      return m;
+    };
+    REQUIRE(kernels::write_npz(folder.path + "/W.npz", {ones("W", 5, 1), ones("H", 1, 3)}, false));
+  };
   for (const auto& c : cases) {
     CAPTURE(c.about);
-    folder.file("file.csv", c.one);
+    write(c.one);
     const std::string before = id(c.spec);
-    folder.file("file.csv", c.other);
+    write(c.other);
     CHECK(id(c.spec) != before);
-    folder.file("file.csv", c.one);
+    write(c.one);
     CHECK(id(c.spec) == before);
   }
 }
@@ -255,5 +273,130 @@ TEST_CASE("a mask whose entries are no numbers is refused with their place") {
   m.values[3] = std::numeric_limits<double>::infinity();
   CHECK_FALSE(data::apply_mask(*x, m).ok());
   m.values[3] = 0.5;
+  masked = data::apply_mask(*x, m);
+  REQUIRE_FALSE(masked.ok());
+  CHECK(masked.error().place == "row 2, column 2");
+  CHECK(masked.error().help[0].find("data.weights") != std::string::npos);
+  CHECK(data::weigh_entries(*x, m).ok());
+  m.values[3] = 1;
   CHECK(data::apply_mask(*x, m).ok());
+  // Weights of entries are kept as float32.
+  for (const double w : {1e39, 1e-60}) {
+    m.values[3] = w;
+    const auto weighed = data::weigh_entries(*x, m);
+    REQUIRE_FALSE(weighed.ok());
+    CHECK(weighed.error().place == "row 2, column 2");
+  }
+}
+
+namespace {
+
+// A run of `text` in a folder of its own, in full.
+Expected<experiment::RunResult> run_of(const Folder& folder,
+                                       const std::string& text,
+                                       const std::string& name) {
+  auto parsed = spec::parse("spec.yaml", text, {}, *registry());
+  REQUIRE_MESSAGE(parsed.ok(), parsed.diagnostics.front().message);
+  experiment::RunOptions options;
+  options.folder = folder.path + "/" + name;
+  experiment::Observer nobody;
+  return experiment::run(*parsed.experiment, registry(), options, nobody);
+}
+
+}  // namespace
+
+TEST_CASE("held-out entries may be anything where no metric reads them") {
+  const Folder folder;
+  const std::string held = folder.file("held.csv", "0,0,0\n0,1,0\n0,0,0\n0,0,0\n");
+  const auto attempt = [&](const std::string& value, const std::string& more) {
+    const std::string x = folder.file("x.csv", "1,2,3\n4," + value + ",6\n7,8,9\n2,1,2\n");
+    return run_of(folder,
+                  "assay: 1\nname: held\ndata: { use: csv, path: " + x +
+                      ", transforms: [log1p] }\nmodel: { rank: 2, loss: kl }\nsolver: mu\n"
+                      "split: { use: file, path: " +
+                      held + " }\nstop: { max_iter: 5 }\n" + more,
+                  "run" + value + std::to_string(more.size()));
+  };
+  auto plain = attempt("5", "");
+  REQUIRE_MESSAGE(plain.ok(), plain.error().message);
+  for (const char* value : {"nan", "-1e9"}) {
+    auto other = attempt(value, "");
+    REQUIRE_MESSAGE(other.ok(), other.error().message);
+    CHECK(other->trials[0].trace.rows.back().objective ==
+          plain->trials[0].trace.rows.back().objective);
+  }
+  const std::string reads = "measure: { metrics: [objective, heldout.rmse] }\n";
+  CHECK(attempt("5", reads).ok());
+  const auto nan = attempt("nan", reads);
+  REQUIRE_FALSE(nan.ok());
+  CHECK(nan.error().message == "the data have NaN at a held-out entry");
+  CHECK(nan.error().key == "data.path");
+  const auto low = attempt("-1e9", reads);
+  REQUIRE_FALSE(low.ok());
+  CHECK(low.error().note.back().find("heldout.") != std::string::npos);
+}
+
+TEST_CASE("a split's file is 0 and 1") {
+  const Folder folder;
+  const std::string x = folder.file("x.csv", "1,2\n3,4\n5,6\n");
+  const auto refused = [&](const std::string& mask) {
+    const std::string path = folder.file("held.csv", mask);
+    const auto result =
+        run_of(folder,
+               "assay: 1\ndata: { use: csv, path: " + x +
+                   " }\nmodel: { rank: 1 }\nsolver: mu\nsplit: { use: file, path: " + path + " }\n",
+               "split");
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().key == "split.path");
+    return result.error();
+  };
+  CHECK(refused("0,0\n0,0.5\n0,0\n").place == "row 2, column 2");
+  CHECK(refused("1,1\n1,1\n1,1\n").help[0].find("1 holds") != std::string::npos);
+}
+
+TEST_CASE("what init, solver and metrics refuse about the data is said before anything is run") {
+  const Folder folder;
+  const std::string x = folder.file("x.csv", "1,2,3\n4,5,6\n7,8,9\n2,1,2\n");
+  const auto spec = [&](const std::string& more) {
+    return "assay: 1\ndata: { use: csv, path: " + x + " }\nstop: { max_iter: 3 }\n" + more;
+  };
+  const struct {
+    const char *key, *text;
+  } cases[] = {
+      {"solver", "model: { rank: 1 }\nsolver: symmetric\n"},
+      {"model.rank", "model: { rank: 4 }\ninit: nndsvd\nsolver: mu\n"},
+      {"measure.metrics[1]",
+       "model: { rank: 1, loss: { use: beta, beta: 0.5 } }\nsolver: mu\n"
+       "measure: { metrics: [objective, log_likelihood] }\n"},
+  };
+  for (const auto& c : cases) {
+    const auto result = run_of(folder, spec(c.text), "refused");
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().key == c.key);
+    CHECK_FALSE(fs::exists(folder.path + "/refused/trials"));
+  }
+  // A sweep goes on without them.
+  const auto sweep =
+      run_of(folder, spec("model: { rank: 1 }\nsolver: mu\nmatrix: { solver: [mu, symmetric] }\n"),
+             "sweep");
+  REQUIRE_MESSAGE(sweep.ok(), sweep.error().message);
+  CHECK(sweep->failed == 1);
+  CHECK(sweep->trials[0].status == experiment::Status::kOk);
+  CHECK(sweep->trials[1].errors[0].key == "solver");
+}
+
+TEST_CASE("a writer that cannot draw costs no model") {
+  const Folder folder;
+  if (!registry()->find("writer", "image_grid")) return;
+  const std::string x = folder.file("x.csv", "1,2,3\n4,5,6\n7,8,9\n");
+  const auto result = run_of(folder,
+                             "assay: 1\ndata: { use: csv, path: " + x +
+                                 " }\nmodel: { rank: 1 }\nsolver: mu\nstop: { max_iter: 3 }\n"
+                                 "writers: [{ use: image_grid, shape: [8, 8] }]\n",
+                             "drawn");
+  REQUIRE_MESSAGE(result.ok(), result.error().message);
+  CHECK(result->trials[0].status == experiment::Status::kOk);
+  CHECK(result->trials[0].errors.size() == 1);
+  CHECK(result->failed == 0);
+  CHECK(fs::exists(result->trials[0].folder + "/model.npz"));
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/plugin/guard.hpp"
 #include "core/plugin/instance.hpp"
 #include "core/plugin/registry.hpp"
 
@@ -105,7 +106,14 @@ TEST_CASE("an exception or an error out of a span becomes a status") {
 
 TEST_CASE("an error without a message names the plugin") {
   assay_ctx ctx;
-  CHECK(ctx.take_error(ASSAY_E_NUMERIC, "kl").message == "`kl` failed with status -400");
+  CHECK(ctx.take_error(ASSAY_E_NUMERIC, "kl").message == "`kl` returned -400");
+  for (const int32_t status : {int32_t{-7}, int32_t{ASSAY_E_DATA}}) {
+    attribute(&ctx, "acme.err", status);
+    const Error error = ctx.take_error(status, "mu");
+    CHECK(error.message == "`acme.err` returned " + std::to_string(status));
+    CHECK(error.code == "E0400");
+  }
+  CHECK(ctx.take_error(ASSAY_E_MEMORY, "kl").code.empty());
 }
 
 TEST_CASE("penalties of one factor compose, other pairs are refused") {

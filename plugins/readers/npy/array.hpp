@@ -98,6 +98,16 @@ inline void read_shape(std::string_view text, Array& a) {
     elements *= std::max<int64_t>(axis, 1);
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
+  if (a.axes.size() <= 2) return;
+  std::string found;
+  for (const int64_t axis : a.axes) found += (found.empty() ? "" : " x ") + std::to_string(axis);
+  throw Fault{ASSAY_E_FORMAT,
+              "the array has " + std::to_string(a.axes.size()) + " axes, and a matrix has two",
+              "",
+              found,
+              "",
+              "save `a.reshape(a.shape[0], -1)`, a row for each entry of the first axis, or what "
+              "else the rows and columns of X are to be"};
 }
 
 // The array in bytes 0 .. n - 1.

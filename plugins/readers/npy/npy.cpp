@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reader `npy`: NumPy arrays, .npy and .npz, mapped where they lie as the host keeps them; and
-// SciPy's sparse .npz files. Arrays of more than two axes become rows (the first axis) of all
-// others; one axis becomes one column.
+// SciPy's sparse .npz files. One axis becomes one column; more than two are refused.
 #include <assay/plugin.h>
 
 #include <algorithm>
@@ -83,13 +82,6 @@ class Npy {
     if (sparse_) return read_sparse(row0, rows, sink);
     const Array& a = x_.array;
     if (a.fortran) {
-      if (a.axes.size() > 2)
-        throw Fault{ASSAY_E_FORMAT,
-                    "arrays of more than two axes in Fortran order are not read",
-                    "",
-                    "",
-                    "",
-                    "save a copy in C order"};
       const std::vector<double> all = numbers(a, 0, a.count());
       return assay::reading::push_dense(sink, row0, view(all.data(), ASSAY_F64, row0, rows));
     }
