@@ -192,9 +192,12 @@ typedef struct assay_line {
   int32_t zeros, reserved;
 } assay_line;
 
+/* Flag of assay_entries: unstored entries are zeros and are left out, hidden ones stay with x = w = 0. So it is where the
+   loss has a term for zeros (assay_loss_facts); without one a grid visits zeros like other entries. */
+enum { ASSAY_ENTRIES_WITHOUT_ZEROS = 1 };
 /* Entries of a grid's block in the order to visit: row and column count from the slices of the arguments. */
 typedef struct assay_entries {
-  uint32_t struct_size, flags;
+  uint32_t struct_size, flags; /* ASSAY_ENTRIES_WITHOUT_ZEROS */
   int64_t n;
   const int32_t *row, *col;
   const double *x, *w; /* w NULL: 1 */

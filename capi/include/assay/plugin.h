@@ -219,7 +219,8 @@ enum {
   ASSAY_TAKES_UNOBSERVED = 8
 }; /* of the data */
 /* Flags of a solver. FITS: which models; none of the two bits: W H. NO_RESIDUAL: what it finds is not stationary for the
-   sets of the factors alone (H follows from other arrays, W is orthogonal), so no KKT residual is taken. */
+   sets of the factors alone (H follows from other arrays, W is orthogonal), so the host takes no KKT
+   residual; a program for the purpose MEASURE that reports "kkt" states the solver's own. */
 enum { ASSAY_FITS_TWO = 1, ASSAY_FITS_THREE = 2, ASSAY_SOLVER_NO_RESIDUAL = 4 };
 
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
@@ -362,7 +363,7 @@ typedef struct assay_writer {
 
 /* Flags of a plugin. DEFAULT: stands in where a spec names none of its kind (metrics: all that carry it); the smallest id
    wins. DETERMINISTIC: its results do not depend on the random stream; a trial of such plugins only runs once, not once
-   per repeat. */
+   per repeat; an option `shuffle` that is on takes the flag back. */
 enum { ASSAY_PLUGIN_DEFAULT = 1, ASSAY_PLUGIN_DETERMINISTIC = 2 };
 typedef struct assay_plugin {
   uint32_t struct_size, flags; /* ASSAY_PLUGIN_... */

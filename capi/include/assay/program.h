@@ -101,9 +101,10 @@ typedef struct assay_normals {
   int32_t reserved;
 } assay_normals;
 
-/* Visits every observed (sparse: stored) entry once, in `blocks` rounds of `blocks` blocks that share no row and no column;
-   entries of a block in an order drawn anew every step. Arguments on ROWS and COLS (INOUT: the block's slices in place, in
-   float64), ONE (IN: whole), sums (ADD). fn asks for its entries (service "assay.tile/1"). */
+/* Visits every observed entry once (of sparse X with a loss that has a term for zeros: every stored one), in `blocks` rounds
+   of `blocks` blocks that share no row and no column; entries of a block in an order drawn anew every step. Arguments on ROWS
+   and COLS (INOUT: the block's slices in place, in float64), ONE (IN: whole; finished sums too), sums (ADD). fn asks for its
+   entries (service "assay.tile/1") and may call penalties. */
 typedef struct assay_grid {
   uint32_t struct_size, flags;
   const char *name;

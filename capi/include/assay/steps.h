@@ -10,10 +10,6 @@
 extern "C" {
 #endif
 
-/* A flag of assay_entries: unstored entries are zeros and are left out, hidden ones stay with x = w = 0. So it is where the
-   loss has a term for zeros (assay_loss_facts); without one a grid visits zeros like other entries. */
-enum { ASSAY_ENTRIES_WITHOUT_ZEROS = 1 };
-
 /* Row i of a float64 view. */
 static inline double *assay_row(const assay_view *v, int64_t i) {
   return (double *)v->data + i * v->stride;
