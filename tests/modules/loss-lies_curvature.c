@@ -29,7 +29,7 @@ static int32_t curvature(void* self,
                          const double* x,
                          const double* m,
                          double* out) {
-  (void)self, (void)ctx;
+  (void)self, (void)ctx, (void)x, (void)m;
   for (int64_t i = 0; i < n; i++) out[i] = 0.5;
   return ASSAY_OK;
 }
