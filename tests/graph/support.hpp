@@ -164,13 +164,14 @@ inline Stored make_stored(const Shape& s) {
   return p;
 }
 
-inline const std::shared_ptr<plugin::Registry>& registry() {
+// Not named like that of tests/fit/support.hpp, whose type differs: test programs may hold both.
+inline const std::shared_ptr<plugin::Registry>& all_plugins() {
   static const std::shared_ptr<plugin::Registry> r = *plugin::Registry::open({});
   return r;
 }
 
 inline std::shared_ptr<plugin::Loss> make_loss(const std::string& id) {
-  const plugin::Descriptor* d = registry()->find("loss", id);
+  const plugin::Descriptor* d = all_plugins()->find("loss", id);
   return d ? *plugin::Loss::create(*d, *plugin::Options::complete(d->plugin->options, {}, id))
            : nullptr;
 }

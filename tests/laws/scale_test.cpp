@@ -24,7 +24,7 @@ fit::Result fit_scaled(double scale, const char* loss, graph::Model& model) {
   for (graph::Buffer* f : {&model.factor[0], &model.factor[1]})
     for (int64_t i = 0; i < f->rows; ++i)
       for (int64_t j = 0; j < f->width; ++j) f->set(i, j, f->get(i, j) * root);
-  const plugin::Descriptor* d = registry()->find("solver", "mu");
+  const plugin::Descriptor* d = all_plugins()->find("solver", "mu");
   REQUIRE(d);
   fit::Task task;
   task.model = &model;

@@ -85,10 +85,12 @@ void orthonormal_and_signed(Triplets& t) {
   CHECK(worst_product(t.U, t.n, t.k) < 1e-13);
   CHECK(worst_product(t.V, t.d, t.k) < 1e-13);
   for (int64_t a = 0; a < t.k; ++a) {
-    double largest = 0;
-    for (int64_t j = 0; j < t.d; ++j)
-      if (std::abs(t.v(j, a)) > std::abs(largest)) largest = t.v(j, a);
-    CHECK(largest > 0);
+    double least = 0, most = 0;
+    for (int64_t j = 0; j < t.d; ++j) {
+      least = std::min(least, t.v(j, a));
+      most = std::max(most, t.v(j, a));
+    }
+    CHECK(most >= -least);
     if (a > 0) CHECK(t.s[static_cast<size_t>(a)] <= t.s[static_cast<size_t>(a - 1)]);
   }
 }
