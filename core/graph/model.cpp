@@ -87,6 +87,11 @@ assay_problem Model::problem() const {
   p.x_min = facts.min;
   p.x_max = facts.max;
   p.loss = loss ? &loss->facts() : nullptr;
+  if (!layers.empty()) {
+    p.n_layers = static_cast<int64_t>(layers.size());
+    p.layers = layers.data();
+    if (factor[0].width > layers.back()) p.flags |= ASSAY_PROBLEM_BIAS;
+  }
   if (x->truth && !x->table && !x->scale && !x->shift) {
     p.true_rank = x->truth->rank;
     p.true_factor[0] = x->truth->W.data();

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "assay/plugin.h"
 #include "core/base/aligned.hpp"
@@ -41,6 +42,7 @@ struct Model {
   std::shared_ptr<const plugin::PenaltySet> penalties[3];  // null: none
   int32_t compute = ASSAY_F64;                             // or F32
   int32_t n_factors = 2;
+  std::vector<int64_t> layers;  // of an autoencoder: assay_problem's layers
   Buffer factor[3];  // W n x k, H d x k (long side first), S k1 x k2 between them
   bool frozen[3] = {false, false, false};
   std::map<std::string, Buffer> state;  // STATE buffers by name

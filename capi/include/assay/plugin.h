@@ -173,10 +173,11 @@ enum {
   ASSAY_FACTOR_PENALISED = 16 /* it has penalties beside its set */
 };
 enum {
-  ASSAY_PROBLEM_UNEQUAL = 1
-}; /* entries count differently: a mask, weights, unobserved ones */
+  ASSAY_PROBLEM_UNEQUAL = 1, /* entries count differently: a mask, weights, unobserved ones */
+  ASSAY_PROBLEM_BIAS = 2     /* an autoencoder with biases: the last component of W is 1 */
+};
 typedef struct assay_problem {
-  uint32_t struct_size, flags; /* ASSAY_PROBLEM_UNEQUAL */
+  uint32_t struct_size, flags; /* ASSAY_PROBLEM_... */
   int64_t n, d, nnz;           /* nnz: stored entries, n d when dense */
   int64_t k[3];                /* widths of W and H; with three factors k[2] is the rows of S */
   int32_t n_factors;           /* 2: W, H */
@@ -193,6 +194,10 @@ typedef struct assay_problem {
   const double
       *true_factor[2]; /* metrics: those factors, n x true_rank and d x true_rank, or NULL */
   double mu_power[3];  /* largest mu_power of each factor's penalties */
+  /* An autoencoder: widths of the layers between X and its model, from the first encoder layer to the last decoder layer;
+     W is the last of them, k[0] its width (one more with BIAS), H the weights from there to X. Else 0 and NULL. */
+  int64_t n_layers;
+  const int64_t *layers;
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -218,10 +223,16 @@ enum {
   ASSAY_TAKES_WEIGHTS = 4,
   ASSAY_TAKES_UNOBSERVED = 8
 }; /* of the data */
-/* Flags of a solver. FITS: which models; none of the two bits: W H. NO_RESIDUAL: what it finds is not stationary for the
+/* Flags of a solver. FITS: which models; none of these bits: W H. AUTOENCODER: M = W H with W made from X by layers
+   (`model.kind: autoencoder`, `model.layers`). NO_RESIDUAL: what it finds is not stationary for the
    sets of the factors alone (H follows from other arrays, W is orthogonal), so the host takes no KKT
    residual; a program for the purpose MEASURE that reports "kkt" states the solver's own. */
-enum { ASSAY_FITS_TWO = 1, ASSAY_FITS_THREE = 2, ASSAY_SOLVER_NO_RESIDUAL = 4 };
+enum {
+  ASSAY_FITS_TWO = 1,
+  ASSAY_FITS_THREE = 2,
+  ASSAY_SOLVER_NO_RESIDUAL = 4,
+  ASSAY_FITS_AUTOENCODER = 8
+};
 
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
    PREPARE before the first and FINISH after the last step; an init: INIT) and returns b->status(b). [setup] */
@@ -234,6 +245,9 @@ typedef struct assay_solver {
                     void **self);
   int32_t (*build)(void *self, assay_builder *b, int32_t purpose);
   void (*destroy)(void *self);
+  /* Transforms that stand behind the data's own, in order, each with the option of this solver that is true where it is
+     wanted: "centre:centre scale_to_unit:standardise"; they are part of the model. Or NULL. */
+  const char *transforms;
 } assay_solver;
 
 typedef struct assay_init {
@@ -273,8 +287,9 @@ typedef struct assay_metric {
 } assay_metric;
 
 /* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry;
-   uint8 data go through a table of 256, other storage is rewritten once. */
-enum { ASSAY_TRANSFORM_AFFINE, ASSAY_TRANSFORM_ELEMENT };
+   uint8 data go through a table of 256, other storage is rewritten once. ROW: a function of one row's entries together
+   (apply gets a whole row: all of them, or those that sparse X stores; the others stay 0), rewritten once. */
+enum { ASSAY_TRANSFORM_AFFINE, ASSAY_TRANSFORM_ELEMENT, ASSAY_TRANSFORM_ROW };
 typedef struct assay_transform {
   uint32_t struct_size, flags;
   int32_t form, reserved;
@@ -285,7 +300,7 @@ typedef struct assay_transform {
   /* AFFINE: scale and shift of d columns (given as 1 and 0). `learnt`: the STATE buffers of build in order (d x 1 each). [setup] */
   int32_t (*affine)(void *self, assay_ctx *ctx, int64_t d, int32_t n_learnt,
                     const double *const *learnt, double *scale, double *shift);
-  /* ELEMENT: in place. [worker] */
+  /* ELEMENT, ROW: in place. [worker] */
   int32_t (*apply)(void *self, assay_ctx *ctx, int64_t n, double *x);
   /* ELEMENT, optional: the inverse in place. [worker] */
   int32_t (*invert)(void *self, assay_ctx *ctx, int64_t n, double *x);
@@ -333,6 +348,9 @@ typedef struct assay_reader {
   /* Optional: rank of the factors the data were made from; with out the factor of a side (0: W, rows x rank; 1: H,
      cols x rank, row-major). */
   int32_t (*factor)(void *self, assay_ctx *ctx, int32_t side, int64_t *rank, double *out);
+  /* Optional: data for a model that was fitted on these n columns. Called before shape; from then on the reader has these
+     columns in this order and leaves out what belongs to none of them. Names are borrowed until close. */
+  int32_t (*columns)(void *self, assay_ctx *ctx, int64_t n, const char *const *names);
 } assay_reader;
 
 /* "assay.writer/1" */
@@ -415,8 +433,8 @@ ASSAY_SIZE_(assay_loss, 104);
 ASSAY_SIZE_(assay_penalty_facts, 32);
 ASSAY_SIZE_(assay_factor_facts, 48);
 ASSAY_SIZE_(assay_penalty, 112);
-ASSAY_SIZE_(assay_problem, 192);
-ASSAY_SIZE_(assay_solver, 56);
+ASSAY_SIZE_(assay_problem, 208);
+ASSAY_SIZE_(assay_solver, 64);
 ASSAY_SIZE_(assay_init, 32);
 ASSAY_SIZE_(assay_trials, 40);
 ASSAY_SIZE_(assay_keep, 24);
@@ -424,7 +442,7 @@ ASSAY_SIZE_(assay_metric, 40);
 ASSAY_SIZE_(assay_transform, 64);
 ASSAY_SIZE_(assay_shape, 40);
 ASSAY_SIZE_(assay_sink, 32);
-ASSAY_SIZE_(assay_reader, 80);
+ASSAY_SIZE_(assay_reader, 88);
 ASSAY_SIZE_(assay_named, 72);
 ASSAY_SIZE_(assay_results, 64);
 ASSAY_SIZE_(assay_writer, 32);

@@ -268,6 +268,12 @@ constexpr assay_reader table(const char *suffixes, int32_t (*probe)(const uint8_
       return *out ? ASSAY_OK : ASSAY_E_NOT_FOUND;
     };
   }
+  if constexpr (requires(R r, const char *const *names) { r.columns(int64_t{0}, names); }) {
+    t.columns = [](void *self, assay_ctx *ctx, int64_t n, const char *const *names) -> int32_t {
+      I *i = static_cast<I *>(self);
+      return guarded({i->host, ctx}, [&] { i->reader.columns(n, names); });
+    };
+  }
   t.close = [](void *self) { delete static_cast<I *>(self); };
   return t;
 }

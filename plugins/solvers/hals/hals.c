@@ -154,7 +154,8 @@ static const assay_solver vtable = {
     "nonneg",
     create,
     build,
-    destroy};
+    destroy,
+    NULL};
 #define MATHS                                                                               \
   "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k\n"      \
   "(`shuffle`: in an order drawn anew every step),\n"                                       \
@@ -164,15 +165,15 @@ static const assay_solver vtable = {
   "  its curvature, n d k^2 (nnz k^2 where entries are unobserved) with weights or masks\n" \
   "guarantee: the objective never rises: every entry is the exact minimiser of its parabola"
 static const assay_plugin hals_plugin = {sizeof hals_plugin,
-                                                        ASSAY_PLUGIN_DETERMINISTIC,
-                                                        "assay.solver/1",
-                                                        "hals",
-                                                        "hierarchical alternating least squares",
-                                                        "Cichocki, Zdunek and Amari 2007",
-                                                        MATHS,
-                                                        options,
-                                                        &vtable,
-                                                        NULL};
+                                         ASSAY_PLUGIN_DETERMINISTIC,
+                                         "assay.solver/1",
+                                         "hals",
+                                         "hierarchical alternating least squares",
+                                         "Cichocki, Zdunek and Amari 2007",
+                                         MATHS,
+                                         options,
+                                         &vtable,
+                                         NULL};
 static const assay_plugin cd_plugin = {sizeof cd_plugin,
                                        ASSAY_PLUGIN_DETERMINISTIC,
                                        "assay.solver/1",

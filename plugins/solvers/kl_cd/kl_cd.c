@@ -259,7 +259,8 @@ static const assay_solver vtable = {
     "nonneg",
     create,
     build,
-    destroy};
+    destroy,
+    NULL};
 static const assay_plugin plugin = {
     sizeof plugin,
     ASSAY_PLUGIN_DETERMINISTIC,

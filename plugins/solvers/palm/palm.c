@@ -330,7 +330,8 @@ static const assay_solver vtable = {
     NULL,
     create,
     build,
-    destroy};
+    destroy,
+    NULL};
 static const assay_plugin plugin = {
     sizeof plugin,
     ASSAY_PLUGIN_DETERMINISTIC,

@@ -158,9 +158,10 @@ constexpr assay_init init_table() {
 }
 template <class T>
 constexpr assay_solver solver_table(uint32_t needs_loss, uint32_t needs_penalty,
-                                    uint32_t takes_data, const char *implies, uint32_t flags = 0) {
+                                    uint32_t takes_data, const char *implies, uint32_t flags = 0,
+                                    const char *transforms = nullptr) {
   return {sizeof(assay_solver),   flags,    needs_loss, needs_penalty, takes_data, 0, implies,
-          create_from_problem<T>, build<T>, destroy<T>};
+          create_from_problem<T>, build<T>, destroy<T>, transforms};
 }
 template <class T>
 constexpr assay_metric metric_table(uint32_t flags) {
