@@ -1,8 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products as a program declares them: times, gram, terms, normals.
+#include <algorithm>
+
 #include "core/graph/builder.hpp"
 
 namespace assay::graph {
+
+namespace {
+
+// X'X, or X X' with ASSAY_TRANSPOSED.
+int32_t add_square(Builder& s, assay_buf out, uint32_t flags) {
+  if (!s.use(out, "the result of times")) return ASSAY_E_PLUGIN;
+  const BufferDecl& o = s.decl(out);
+  Line line;
+  line.kind = LineKind::kTimes;
+  line.name = "times -> " + o.name;
+  line.axis = ASSAY_ONE;
+  line.out = out;
+  line.left = line.right = ASSAY_X;
+  line.flags = flags;
+  if (flags & ~uint32_t{ASSAY_TRANSPOSED})
+    return s.fail("`" + line.name + "`: X'X is of the entries as they are");
+  const int64_t size = (flags & ASSAY_TRANSPOSED) != 0 ? s.model->n() : s.model->d();
+  if (o.axis != ASSAY_ONE || o.role != ASSAY_SUM || o.rows != size || o.width != size)
+    return s.fail("`" + line.name + "`: X'X needs a SUM of " + std::to_string(size) + " x " +
+                  std::to_string(size) + " on ONE");
+  if (std::find(s.open.begin(), s.open.end(), LineKind::kBatches) != s.open.end())
+    return s.fail("`" + line.name + "`: X'X is of all rows and cannot be in batches");
+  if (s.written[static_cast<size_t>(out)]) return s.fail("two lines add to `" + o.name + "`");
+  s.written[static_cast<size_t>(out)] = 1;
+  s.body->lines.push_back(std::move(line));
+  return 0;
+}
+
+}  // namespace
 
 int32_t add_times(assay_builder* b,
                   assay_buf out,
@@ -11,6 +42,7 @@ int32_t add_times(assay_builder* b,
                   uint32_t flags) {
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
+  if (left == ASSAY_X && right == ASSAY_X) return add_square(s, out, flags);
   if (!s.use(out, "the result of times") || !s.use(right, "the right operand of times"))
     return ASSAY_E_PLUGIN;
   const BufferDecl &o = s.decl(out), &r = s.decl(right);

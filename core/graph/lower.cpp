@@ -58,34 +58,6 @@ void Lowering::refuse(const std::string& what) {
 
 // ---- lines ----
 
-void Lowering::lower_times(const Line& line) {
-  Op op;
-  op.name = line.name;
-  op.out0 = line.out;
-  if (line.left == ASSAY_X) {
-    op.kind = OpKind::kProduct;
-    op.power = line.flags & ASSAY_PATTERN  ? 0
-               : line.flags & ASSAY_SQUARE ? 2
-               : line.flags & ASSAY_ABS    ? kernels::kAbsolute
-                                           : 1;
-    op.right = line.right;
-    op.densify = model_.x->sparse && densified_products();
-    const int64_t width = buffer(line.out).decl.width;
-    op.flops = product_flops(width, op.densify);
-    emit_x(std::move(op), line.axis, carry(line.axis, width, 1));
-    return;
-  }
-  op.kind = OpKind::kSmall;
-  op.axis = line.axis;
-  op.left = line.left;
-  op.right = line.right;
-  op.transposed = (line.flags & ASSAY_TRANSPOSED) != 0;
-  note_product(line);
-  op.flops = 2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width *
-                                       buffer(line.out).decl.width);
-  emit(std::move(op));
-}
-
 void Lowering::lower_each(const Line& line) {
   if (batch() > 0 && line.axis == ASSAY_COLS && (line.flags & ASSAY_EACH_X) != 0)
     return refuse("`" + line.name + "` asks for columns of X inside batches of rows");
@@ -95,7 +67,7 @@ void Lowering::lower_each(const Line& line) {
   op.axis = line.axis;
   op.line = line;
   op.reads_x = (line.flags & ASSAY_EACH_X) != 0;
-  op.densify = op.reads_x && model_.x->sparse && densified_products();
+  op.densify = op.reads_x && model_.x->sparse && shifted_zeros();
   if (op.reads_x && model_.x->sparse && !op.densify && op.axis == ASSAY_COLS)
     layout_.needs_csc = true;
   for (const assay_arg& a : line.args)
@@ -144,7 +116,7 @@ void Lowering::lower_grid(const Line& line) {
 
 // ---- shared ----
 
-bool Lowering::densified_products() const { return model_.x->shift != nullptr && zeros_; }
+bool Lowering::shifted_zeros() const { return model_.x->shift != nullptr && zeros_; }
 
 double Lowering::product_flops(int64_t width, bool densify) const {
   const data::Data& x = *model_.x;
@@ -196,18 +168,6 @@ int Lowering::emit_colsum(int left, int weight) {
   const int result = op.out0;
   emit(std::move(op));
   return result;
-}
-
-// out = X O on the rows, X' O on the columns.
-void Lowering::emit_product(int32_t axis, int opposite, int out) {
-  const int64_t k = buffer(opposite).decl.width;
-  Op op;
-  op.kind = OpKind::kProduct;
-  op.name = std::string("X") + (axis == ASSAY_ROWS ? " " : "' ") + buffer(opposite).decl.name;
-  op.right = opposite;
-  op.out0 = out;
-  op.flops = product_flops(k);
-  emit_x(std::move(op), axis, carry(axis, k, 1));
 }
 
 void Lowering::emit_times_gram(int32_t axis, int own, int gram, int out, bool only_measured) {

@@ -23,13 +23,12 @@ class Lowering : private Sweeps {
 
   // ---- lower.cpp: one function a line, and the ops several of them share ----
   void lower(const Line& line);
-  void lower_times(const Line& line);
   void lower_each(const Line& line);
   void lower_grid(const Line& line);
   void refuse(const std::string& what);
   // Of X times `width` columns; densify: with every zero of sparse X.
   double product_flops(int64_t width, bool densify = false) const;
-  bool densified_products() const;  // a shift makes every stored zero of sparse X matter
+  bool shifted_zeros() const;  // unstored zeros of sparse X that the view shows as its shift
   int row_weight(int32_t axis) const;
   int emit_gram(const std::string& name,
                 int left,
@@ -39,9 +38,15 @@ class Lowering : private Sweeps {
                 double scale = 1);
   int gram_of(int factor, int weight = -1, double scale = 1);
   int emit_colsum(int left, int weight);
-  void emit_product(int32_t axis, int opposite, int out);
   void emit_times_gram(int32_t axis, int own, int gram, int out, bool only_measured = false);
   void emit_subtract(const std::string& name, int32_t axis, int out, int extra);
+
+  // ---- lower_products.cpp ----
+  void lower_times(const Line& line);
+  void lower_square(const Line& line);
+  void emit_product(const std::string& name, int32_t axis, int opposite, int out, int power);
+  void emit_product(int32_t axis, int opposite, int out);
+  int shift_buffer();
 
   // ---- lower_terms.cpp: which form, whose value; the squared loss from products ----
   void lower_terms(const Line& line);
@@ -78,7 +83,8 @@ class Lowering : private Sweeps {
   std::optional<Error> refused_;
   bool cost_said_ = false, entering_done_ = false;
   bool weighted_ = false, zeros_ = false;  // of X; zeros: unstored entries are zeros
-  int with_s_[2] = {-1, -1};               // buffers that hold W S and H S'
+  int shift_ = -1;
+  int with_s_[2] = {-1, -1};  // buffers that hold W S and H S'
 };
 
 // The factor a line is about, and the one it is contracted with.

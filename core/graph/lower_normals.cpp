@@ -11,7 +11,7 @@ namespace assay::graph {
 
 void Lowering::lower_normals(const Line& line) {
   const bool squared = model_.loss->facts().tag == ASSAY_TAG_SQUARED;
-  const bool plain = !weighted_ && (!model_.x->sparse || zeros_) && !densified_products();
+  const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
   const double bound = model_.loss->facts().curvature_bound;
   PlanBuffer& gram = buffer(line.gram);
   gram.matrices = true;
@@ -73,8 +73,8 @@ void Lowering::lower_own(const Line& line, bool squared) {
   op.squared_loss = squared;
   // Under the squared loss zeros that are not stored add to the matrices alone, and all the same:
   // those of a line are all o o' less the stored ones.
-  const bool zeros_apart = squared && zeros_ && !densified_products();
-  op.densify = !zeros_apart && (zeros_ || densified_products());
+  const bool zeros_apart = squared && zeros_ && !shifted_zeros();
+  op.densify = !zeros_apart && zeros_;
   const int64_t k = buffer(line.left).decl.width;
   op.flops = product_flops(k, op.densify) * static_cast<double>(k + 2);
   if (zeros_apart) {

@@ -14,8 +14,11 @@ void Lowering::lower_terms(const Line& line) {
   const bool plain = !weighted_ && (!model_.x->sparse || zeros_);
   const bool apart = per_line(t) || (batch() > 0 && t.value != ASSAY_NO);
   if (squared && !plain && t.what != ASSAY_VALUE) say_cost();
-  if (squared && plain && !apart && !densified_products() &&
-      (t.what == ASSAY_MU || t.what == ASSAY_GRAD) && options_.force.fuse)
+  // Where zeros are shifted the value comes from the products too: nothing else costs what is
+  // stored.
+  const bool products =
+      t.what == ASSAY_MU || t.what == ASSAY_GRAD || (t.what == ASSAY_VALUE && shifted_zeros());
+  if (squared && plain && !apart && products && (options_.force.fuse || shifted_zeros()))
     lower_squared(line, entering);
   else
     lower_general(line, squared, entering);
@@ -26,11 +29,14 @@ void Lowering::lower_squared(const Line& line, bool entering) {
   const assay_terms& t = line.terms;
   const auto [own, opposite] = own_opposite(t.axis, t.left, t.right);
   const int gram = gram_of(opposite);
-  emit_product(t.axis, opposite, t.out0);
+  const int product = t.out0 != ASSAY_NO
+                          ? t.out0
+                          : internal("product", t.axis, ASSAY_LOCAL, 0, buffer(own).decl.width);
+  emit_product(t.axis, opposite, product);
   const int den =
       t.what == ASSAY_MU ? t.out1 : internal("den", t.axis, ASSAY_LOCAL, 0, buffer(own).decl.width);
   emit_times_gram(t.axis, own, gram, den);
-  if (entering || t.value != ASSAY_NO) emit_squared_value(t, own, t.out0, den, t.axis, entering);
+  if (entering || t.value != ASSAY_NO) emit_squared_value(t, own, product, den, t.axis, entering);
   if (t.what == ASSAY_GRAD) emit_subtract("gradient", t.axis, t.out0, den);
 }
 

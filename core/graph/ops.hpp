@@ -18,6 +18,9 @@ class Grid;
 // Axis of a round of a grid: its lanes are runs of blocks.
 constexpr int32_t kBlocks = 3;
 
+// Behind the read-only buffers a program may ask for: the shift of each column.
+constexpr int32_t kGivenShift = 4;
+
 // Where a buffer of the plan lives.
 enum class Place {
   kModel,   // model.factor or model.state
@@ -44,8 +47,10 @@ struct PlanBuffer {
 };
 
 enum class OpKind {
-  kProduct,   // out = X right (own axis) or, carried, stat = X' left
-  kSmall,     // out (+)= scale * left G (or G'), G on ONE
+  kProduct,      // out = X right (own axis) or, carried, stat = X' left
+  kSquare,       // stat: the lower half of X'X (rows) or X X' (columns)
+  kSquareWhole,  // ONE: both halves of it, with the view where entries were taken as stored
+  kSmall,        // out (+)= scale * left G (or G'), G on ONE
   kFill,      // out (+)= scale * row weight * vector (1 x k on ONE): the zero term of a linear loss
   kGram,      // stat = left' right (weighted by a host array when `weight` >= 0)
   kColSum,    // stat (1 x k) = column sums of left, weighted likewise
@@ -53,7 +58,8 @@ enum class OpKind {
   kNormals,   // normal equations of each line by itself: out0 = right sides, out1 = matrices
   kDot,       // stat (1 x 1) = scale * <left, right> + scale1 * <left, extra>
   kCombine,   // ONE: out = sum of inputs + constant
-  kSubtract,  // out = out - extra: gradient from the two halves
+  kSubtract,  // out = extra - out: gradient from the two halves
+  kAdd,       // out += extra
   kEach,
   kGrid  // a round of a grid, alone in its stage
 };
@@ -66,6 +72,8 @@ struct Op {
   bool carried = false;        // results are sums on the other axis
   bool only_measured = false;  // run when the step is measured
   bool densify = false;        // kTerms on sparse X: tiles are made dense
+  bool as_stored = false;      // kSquare: of the entries before the view, and their column sums
+  bool by_shift = false;       // kFill: times the shift of the column
   int left = -1, right = -1, extra = -1;
   int out0 = -1, out1 = -1, value = -1;
   int32_t what = ASSAY_MU;

@@ -110,7 +110,7 @@ void make_grids(Layout& layout, const data::Data& x) {
 struct Plan::Body {
   Engine engine;
   data::Lines csc;
-  AlignedArray<double> given[4];
+  AlignedArray<double> given[5];
   std::shared_ptr<Arena> arena;
   std::unique_ptr<Executor> executor;
   bool primed = false;  // what rides ahead is there
@@ -168,8 +168,11 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
           case ASSAY_ROW_COUNTS:
             body.given[2] = data::row_counts(x);
             break;
-          default:
+          case ASSAY_COL_COUNTS:
             body.given[3] = data::col_counts(x);
+            break;
+          default:
+            body.given[kGivenShift] = *x.shift;
         }
         e.frame.given[b.decl.given] = &body.given[b.decl.given];
       }

@@ -46,6 +46,7 @@ void rotate(Layout& layout, const Model& model) {
     made_by(op, first_made);
     if (op.kind == OpKind::kEach || op.kind == OpKind::kGrid)
       return;  // a plugin's own line may have state of its own: leave it where it was written
+    if (op.kind == OpKind::kSquare) return;  // dear, for a step that may not come
     std::vector<int> reads;
     read_by(op, reads);
     for (const int b : reads) {

@@ -25,6 +25,8 @@ constexpr double kGridSlowness = 20;
 
 int64_t round8(int64_t v) { return std::max<int64_t>(8, v / 8 * 8); }
 
+constexpr int64_t kSquareBytes =
+    1024 * 1024;  // of a tile of X'X: more rows, fewer visits of the sums
 constexpr int64_t kMatrixBytes = 1024 * 1024;  // Gram matrices of a tile's lines together
 
 // Rows of a tile: X_t within the cache, at least 16 tiles where the axis is long enough.
@@ -53,6 +55,8 @@ int64_t tile_length(const Layout& layout,
     // A function that walks lines of sparse X may have to keep something for each of its zeros.
     if (op.kind == OpKind::kEach && op.reads_x && x.sparse && x.unstored_zero && !zeros_closed)
       tile = std::min(tile, LineReader::most_lines(stage.axis == ASSAY_ROWS ? x.cols : x.rows));
+    if (op.kind == OpKind::kSquare)
+      tile = std::max(tile, std::min(kMostTile, kSquareBytes / std::max<int64_t>(1, 8 * x.cols)));
     if (op.kind == OpKind::kNormals)
       tile = std::min(tile, kMatrixBytes / (8 * layout.buffers[static_cast<size_t>(op.out1)].ld));
   }

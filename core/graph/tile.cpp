@@ -34,7 +34,8 @@ template <class T>
 void TypedLanes<T>::size(Worker& w) const {
   int64_t x = 0, slice = 0, tile_doubles = 0, transposed = 0, scratch = 0;
   int64_t longest_tile = 1;
-  int64_t line_rows = 0, line_cols = 0, normals = 0;  // tiles of what walks X line by line
+  int64_t square = 0, line_rows = 0, line_cols = 0,
+          normals = 0;  // tiles of what walks X line by line
   bool powers = false, loads = false, every_zero = false;
   const int64_t longest = longest_;
   for (const Stage& stage : frame_.layout->stages) {
@@ -61,6 +62,10 @@ void TypedLanes<T>::size(Worker& w) const {
           normals = std::max(normals, normals_scratch(width(op.left), normals_length(op)));
         continue;
       }
+      if (op.kind == OpKind::kSquare) {
+        square = std::max(square, square_elements(op, stage));
+        continue;
+      }
       powers = powers || op.power != 1;
       const bool sparse = x_.sparse && !op.densify;
       if (!sparse) {
@@ -82,6 +87,7 @@ void TypedLanes<T>::size(Worker& w) const {
     return AlignedArray<unsigned char>(n * static_cast<int64_t>(sizeof(T)));
   };
   if (loads) w.x = bytes(x);
+  w.square = bytes(square);
   if (weighted_) w.weights = bytes(x);
   if (powers) w.powers = bytes(x);
   for (auto& s : w.slice) s = bytes(slice);
@@ -216,6 +222,12 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
     case OpKind::kProduct:
       run_product(op, t);
       return ASSAY_OK;
+    case OpKind::kSquare:
+      run_square(op, t);
+      return ASSAY_OK;
+    case OpKind::kSquareWhole:
+      whole_square(op);
+      return ASSAY_OK;
     case OpKind::kTerms:
       return run_terms(op, t);
     case OpKind::kNormals:
@@ -226,6 +238,7 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
     case OpKind::kColSum:
     case OpKind::kDot:
     case OpKind::kSubtract:
+    case OpKind::kAdd:
       run_small(op, t);
       return ASSAY_OK;
     case OpKind::kCombine: {

@@ -21,7 +21,7 @@ struct Frame {
   const data::Lines* csc = nullptr;
   kernels::Isa isa = kernels::Isa::kBaseline;
   int32_t compute = ASSAY_F64;
-  const AlignedArray<double>* given[4] = {nullptr, nullptr, nullptr, nullptr};
+  const AlignedArray<double>* given[5] = {};
   bool measure = false;
   bool prime = false;               // only the ops that ride ahead
   int64_t step = 0, turn = 0;       // as blocks see them
@@ -32,7 +32,7 @@ struct Frame {
 struct Worker {
   assay_ctx ctx;
   plugin::Scratch copies;  // arguments of each
-  AlignedArray<unsigned char> x, weights, powers, slice[3], result[2], transposed, scratch, normals;
+  AlignedArray<unsigned char> x, weights, powers, square, slice[3], result[2], transposed, scratch, normals;
   std::unique_ptr<plugin::TileSource> grid;  // a GridReader, where the plan has a grid
   AlignedArray<double> tiles, line_values;
   std::unique_ptr<LineReader> lines;  // where an op walks X line by line

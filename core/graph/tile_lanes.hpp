@@ -254,7 +254,16 @@ class TypedLanes final : public Lanes {
   void colsum(const Op& op, Tile& t) const;
   void dot(const Op& op, Tile& t) const;
   void subtract(const Op& op, Tile& t) const;
+  void add(const Op& op, Tile& t) const;
   void sparse_product(const Op& op, Tile& t) const;
+
+  // ---- tile_square.cpp: X'X and X X' ----
+
+  // Elements a worker needs for a tile of either.
+  int64_t square_elements(const Op& op, const Stage& stage) const;
+  void run_square(const Op& op, Tile& t) const;
+  void square_of_lines(const Op& op, const Tile& t) const;
+  void whole_square(const Op& op) const;
 
   // ---- tile_normals.cpp: normal equations line by line ----
 

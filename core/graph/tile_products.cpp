@@ -27,6 +27,8 @@ void TypedLanes<T>::run_small(const Op& op, Tile& t) const {
       return colsum(op, t);
     case OpKind::kDot:
       return dot(op, t);
+    case OpKind::kAdd:
+      return add(op, t);
     default:
       return subtract(op, t);
   }
@@ -124,7 +126,9 @@ template <class T>
 void TypedLanes<T>::fill(const Op& op, Tile& t) const {
   const auto* v = static_cast<const double*>(whole(frame_, op.right).data);
   double* to = tile_memory(t, op.out0);
-  const double* weights = op.weight >= 0 ? host_weights(op.axis) : nullptr;
+  const double* weights = op.by_shift      ? x_.shift->data()
+                          : op.weight >= 0 ? host_weights(op.axis)
+                                           : nullptr;
   const int64_t ld = buffer(op.out0).ld;
   for (int64_t i = 0; i < t.count; ++i) {
     const double s = op.scale * (weights ? weights[t.first + i] : 1.0);
@@ -193,6 +197,18 @@ void TypedLanes<T>::subtract(const Op& op, Tile& t) const {
   const int64_t ld = buffer(op.out0).ld, ldd = buffer(op.extra).ld;
   for (int64_t i = 0; i < t.count; ++i)
     for (int64_t j = 0; j < width(op.out0); ++j) g[i * ld + j] = d[i * ldd + j] - g[i * ld + j];
+}
+
+template <class T>
+void TypedLanes<T>::add(const Op& op, Tile& t) const {
+  const Whole w = whole(frame_, op.extra);
+  const double* from = buffer(op.extra).place == Place::kTile
+                           ? tile_memory(t, op.extra)
+                           : static_cast<const double*>(w.data) + t.first * w.ld;
+  double* to = tile_memory(t, op.out0);
+  const int64_t ld = buffer(op.out0).ld, ldf = buffer(op.extra).ld;
+  for (int64_t i = 0; i < t.count; ++i)
+    for (int64_t j = 0; j < width(op.out0); ++j) to[i * ld + j] += from[i * ldf + j];
 }
 
 template <class T>

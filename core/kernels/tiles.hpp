@@ -84,6 +84,9 @@ struct Kernels {
                        int64_t lds);
   // q[p, 0..kb) += sum_i a[i, p] b[i, 0..kb), double sums, for p < ka.
   void (*gram)(int64_t rows, const T* a, int64_t lda, int64_t ka, const T* b, int64_t ldb, int64_t kb, double* q, int64_t ldq);
+  // q[p, b) += sum_i x[i, p] x[i, b) for b <= p < cols, double sums: the lower half; some entries above it are touched. Lines of
+  // x and q are padded to whole vectors, of x with zeros.
+  void (*square)(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq);
   // Sum over i, p < k of a[i, p] b[i, p], in double.
   double (*dot)(int64_t rows, int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb);
   // out[a * ldo + j] = b[j * ldb + a]: the image the model block wants.

@@ -47,6 +47,9 @@ void cols_product(int64_t rows,
                   double* s,
                   int64_t lds);
 
+template <class T>
+void square(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq);
+
 // algebra.cpp
 template <class T>
 void gram(int64_t rows,

@@ -236,11 +236,25 @@ void cols_product(int64_t rows,
   }
 }
 
+template <class T>
+void square(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq) {
+  // A panel of this many columns of `kFlush` rows stays in the first-level cache.
+  constexpr int64_t kPanel = kMaxVectors * kLanes<T>;
+  for (int64_t i = 0; i < rows; i += kFlush) {
+    const int64_t part = rows - i < kFlush ? rows - i : kFlush;
+    const T* xi = x + i * ldx;
+    for (int64_t a = 0; a < cols; a += kPanel)
+      cols_product(part, cols - a, xi + a, ldx, xi + a, ldx, cols - a < kPanel ? cols - a : kPanel,
+                   q + a * ldq + a, ldq);
+  }
+}
+
 #define ASSAY_PRODUCTS(T)                                                                        \
   template void rows_product<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t, int64_t, \
                                 T*, int64_t, bool);                                              \
   template void cols_product<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t, int64_t, \
-                                double*, int64_t);
+                                double*, int64_t);                                               \
+  template void square<T>(int64_t, int64_t, const T*, int64_t, double*, int64_t);
 ASSAY_PRODUCTS(double)
 ASSAY_PRODUCTS(float)
 
