@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What runs lines more than once or in another order: loop, batches, end, grid.
+#include <algorithm>
+
 #include "core/graph/builder.hpp"
 
 namespace assay::graph {
@@ -28,7 +30,13 @@ int32_t add_batches(assay_builder* b, int64_t size, int32_t order, uint64_t stre
   Builder& s = Builder::of(b);
   if (s.failed) return ASSAY_E_PLUGIN;
   if (size < 1) return s.fail("batches of less than one row");
-  if (order != ASSAY_NATURAL && order != ASSAY_SHUFFLED) return s.fail("batches in unknown order");
+  if (order < ASSAY_NATURAL || order > ASSAY_SHUFFLED_ROWS)
+    return s.fail("batches in unknown order");
+  if (order == ASSAY_SHUFFLED_ROWS &&
+      std::any_of(s.body->lines.begin(), s.body->lines.end(), [](const Line& line) {
+        return line.kind == LineKind::kBatches && line.flags == ASSAY_SHUFFLED_ROWS;
+      }))
+    return s.fail("a second batches of shuffled rows");
   if (!s.open.empty()) return s.fail("batches inside a loop or inside batches");
   Line line;
   line.kind = LineKind::kBatches;

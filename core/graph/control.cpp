@@ -27,7 +27,7 @@ std::vector<Node> make_nodes(const std::vector<Control>& control,
     node.what.body.clear();
     if (c.kind == Control::Kind::kRun) node.run = make_run(c.first, c.last);
     if (c.kind == Control::Kind::kBatches)
-      node.order.resize(static_cast<size_t>((rows + c.count - 1) / c.count));
+      node.order.resize(static_cast<size_t>(c.windowed ? rows : (rows + c.count - 1) / c.count));
     node.body = make_nodes(c.body, rows, make_run);
     nodes.push_back(std::move(node));
   }
@@ -67,15 +67,21 @@ class Walk final : public Executor {
     const int64_t outer = frame_.turn;
     for (int64_t turn = 0; turn < node.what.count && !engine_.failed; ++turn) {
       if (turn > 0 && node.what.until >= 0 && scalar(frame_, node.what.until) != 0) break;
-      frame_.turn = turn;
+      set_turn(turn);
       walk(node.body);
     }
-    frame_.turn = outer;
+    set_turn(outer);
+  }
+
+  void set_turn(int64_t turn) {
+    frame_.turn = turn;
+    if (engine_.window) engine_.window->frame().turn = turn;
   }
 
   void batches(Node& node) {
     const int64_t n = frame_.model->n(), size = node.what.count;
     draw_order(node);
+    if (node.what.windowed && engine_.window) return windows(node);
     for (size_t i = 0; i < node.order.size() && !engine_.failed; ++i) {
       frame_.first_row = node.order[i] * size;
       frame_.rows = std::min(size, n - frame_.first_row);
@@ -87,11 +93,23 @@ class Walk final : public Executor {
     frame_.turn = 0;
   }
 
+  // Batches of single rows: `order` is of rows.
+  void windows(Node& node) {
+    const int64_t n = frame_.model->n(), size = node.what.count;
+    for (int64_t first = 0; first < n && !engine_.failed; first += size) {
+      frame_.turn = first / size;
+      engine_.window->enter(frame_, node.order.data() + first, std::min(size, n - first));
+      walk(node.body);
+      engine_.window->leave();
+    }
+    set_turn(0);
+  }
+
   // Fisher and Yates with one draw for each place, keyed by the step: a resumed run sees the same.
   void draw_order(Node& node) const {
     std::vector<int64_t>& order = node.order;
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-    if (!node.what.shuffled) return;
+    if (!node.what.shuffled && !node.what.windowed) return;
     const uint64_t stream = rng_->split(node.what.stream, static_cast<uint64_t>(frame_.step));
     for (size_t i = order.size(); i-- > 1;) {
       double u = 0;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/graph/call.hpp"
+#include "core/graph/window.hpp"
 
 namespace assay::graph {
 
@@ -96,8 +97,10 @@ class Block {
     block.first = one_ ? 0 : call_.first;
     block.count = one_ ? 1 : call_.count;
     block.part1 = 1;
+    if (frame_.window && call_.op->axis == ASSAY_ROWS)
+      block.row = frame_.window->rows() + call_.first;
     if (line_.flags & ASSAY_EACH_X) {
-      worker_.lines->start(call_.op->axis, call_.first, call_.count, call_.op->densify);
+      worker_.lines->start(*frame_.x, call_.op->axis, call_.first, call_.count, call_.op->densify);
       worker_.ctx.tile = worker_.lines.get();
     } else {
       worker_.ctx.tile = nullptr;

@@ -38,7 +38,7 @@ LineReader::LineReader(const data::Data& x,
                        int64_t rows,
                        int64_t cols,
                        bool dense)
-    : x_(x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights) {
+    : x_(&x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights) {
   int64_t length = 0;
   if (rows > 0) length = std::max(length, x.sparse && !dense ? longest(x.csr) : x.cols);
   if (cols > 0) length = std::max(length, x.sparse && !dense ? longest(*csc) : x.rows);
@@ -53,7 +53,12 @@ LineReader::LineReader(const data::Data& x,
   }
 }
 
-void LineReader::start(int32_t axis, int64_t first, int64_t count, bool every_zero) {
+void LineReader::start(const data::Data& x,
+                       int32_t axis,
+                       int64_t first,
+                       int64_t count,
+                       bool every_zero) {
+  x_ = &x;
   axis_ = axis;
   first_ = first;
   count_ = count;
@@ -65,7 +70,7 @@ int32_t LineReader::line(int64_t i, assay_line* out) {
   if (i < 0 || i >= count_) return ASSAY_E_ARGUMENT;
   assay_line made{};
   made.struct_size = sizeof made;
-  const int32_t status = x_.sparse && !every_zero_ ? sparse_line(i, &made) : dense_line(i, &made);
+  const int32_t status = x_->sparse && !every_zero_ ? sparse_line(i, &made) : dense_line(i, &made);
   if (status == ASSAY_OK) *out = made;
   return status;
 }
@@ -76,9 +81,9 @@ int32_t LineReader::entries(assay_entries* out) {
 }
 
 int32_t LineReader::sparse_line(int64_t i, assay_line* out) {
-  const data::Lines& l = axis_ == ASSAY_ROWS ? x_.csr : *csc_;
-  const auto& own = axis_ == ASSAY_ROWS ? x_.row_weights : x_.col_weights;
-  const auto& opposite = axis_ == ASSAY_ROWS ? x_.col_weights : x_.row_weights;
+  const data::Lines& l = axis_ == ASSAY_ROWS ? x_->csr : *csc_;
+  const auto& own = axis_ == ASSAY_ROWS ? x_->row_weights : x_->col_weights;
+  const auto& opposite = axis_ == ASSAY_ROWS ? x_->col_weights : x_->row_weights;
   const int64_t at = first_ + i;
   int64_t n = 0;
   for (int64_t p = l.indptr[at]; p < l.indptr[at + 1]; ++p) {
@@ -86,46 +91,46 @@ int32_t LineReader::sparse_line(int64_t i, assay_line* out) {
     double w = l.weights ? static_cast<double>(l.weights[p]) : 1.0;
     // Where unstored entries are zeros, a hidden entry stays in its line with weight 0: left out,
     // it would be one of them.
-    if (w == 0 && !x_.unstored_zero) continue;
+    if (w == 0 && !x_->unstored_zero) continue;
     if (own) w *= (*own)[at];
     if (opposite) w *= (*opposite)[place];
     places_[n] = place;
     const int64_t column = axis_ == ASSAY_ROWS ? place : at;
-    const double scaled = stored_value(l, p) * (x_.scale ? (*x_.scale)[column] : 1.0);
-    values_[n] = w == 0 ? 0 : scaled + (x_.shift ? (*x_.shift)[column] : 0.0);
+    const double scaled = stored_value(l, p) * (x_->scale ? (*x_->scale)[column] : 1.0);
+    values_[n] = w == 0 ? 0 : scaled + (x_->shift ? (*x_->shift)[column] : 0.0);
     weights_[n++] = w;
   }
   out->n = n;
   out->idx = places_.data();
   out->x = values_.data();
   out->w = weighted_ ? weights_.data() : nullptr;
-  out->zeros = x_.unstored_zero ? 1 : 0;
+  out->zeros = x_->unstored_zero ? 1 : 0;
   return ASSAY_OK;
 }
 
 void LineReader::load_panel() {
-  for (int64_t r = 0; r < x_.rows; r += kChunk) {
-    const int64_t rows = std::min(kChunk, x_.rows - r);
+  for (int64_t r = 0; r < x_->rows; r += kChunk) {
+    const int64_t rows = std::min(kChunk, x_->rows - r);
     const auto turn = [&](AlignedArray<double>& to) {
       for (int64_t a = 0; a < rows; ++a)
-        for (int64_t c = 0; c < count_; ++c) to[c * x_.rows + r + a] = chunk_[a * count_ + c];
+        for (int64_t c = 0; c < count_; ++c) to[c * x_->rows + r + a] = chunk_[a * count_ + c];
     };
-    data::load<double>(x_, r, rows, first_, count_, chunk_.data(), count_);
+    data::load<double>(*x_, r, rows, first_, count_, chunk_.data(), count_);
     turn(panel_);
     if (!weighted_) continue;
-    data::load_weights<double>(x_, r, rows, first_, count_, chunk_.data(), count_);
+    data::load_weights<double>(*x_, r, rows, first_, count_, chunk_.data(), count_);
     turn(panel_weights_);
   }
   loaded_ = true;
 }
 
 int32_t LineReader::dense_line(int64_t i, assay_line* out) {
-  const int64_t length = axis_ == ASSAY_ROWS ? x_.cols : x_.rows;
+  const int64_t length = axis_ == ASSAY_ROWS ? x_->cols : x_->rows;
   const double *x = values_.data(), *w = weighted_ ? weights_.data() : nullptr;
   if (axis_ == ASSAY_ROWS) {
-    data::load<double>(x_, first_ + i, 1, 0, length, values_.data(), length);
+    data::load<double>(*x_, first_ + i, 1, 0, length, values_.data(), length);
     if (weighted_)
-      data::load_weights<double>(x_, first_ + i, 1, 0, length, weights_.data(), length);
+      data::load_weights<double>(*x_, first_ + i, 1, 0, length, weights_.data(), length);
   } else {
     if (!loaded_) load_panel();
     x = panel_.data() + i * length;

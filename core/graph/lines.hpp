@@ -14,8 +14,9 @@ class LineReader final : public plugin::TileSource {
   // Memory for blocks of at most `rows` rows and `cols` columns (0: never asked for); csc: where
   // columns of sparse X are read. dense: blocks may ask for every zero of sparse X.
   LineReader(const data::Data& x, const data::Lines* csc, int64_t rows, int64_t cols, bool dense);
-  // Turns to a block of lines. every_zero: unstored zeros of sparse X are entries too.
-  void start(int32_t axis, int64_t first, int64_t count, bool every_zero);
+  // Turns to a block of lines of x (the one it was made for, or some rows of that). every_zero:
+  // unstored zeros of sparse X are entries too.
+  void start(const data::Data& x, int32_t axis, int64_t first, int64_t count, bool every_zero);
   // Line i of the block: observed entries only. Valid until the next call.
   int32_t line(int64_t i, assay_line* out) override;
   int32_t entries(assay_entries* out) override;
@@ -30,7 +31,7 @@ class LineReader final : public plugin::TileSource {
   int32_t sparse_line(int64_t i, assay_line* out);
   int32_t dense_line(int64_t i, assay_line* out);
 
-  const data::Data& x_;
+  const data::Data* x_;
   const data::Lines* csc_;
   int32_t axis_ = ASSAY_ROWS;
   int64_t first_ = 0, count_ = 0;

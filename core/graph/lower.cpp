@@ -42,12 +42,24 @@ void Lowering::lower(const Line& line) {
       return lower_normals(line);
     case LineKind::kLoop:
     case LineKind::kBatches:
+      if (line.flags == ASSAY_SHUFFLED_ROWS && rows_have_places())
+        return refuse(
+            "batches of shuffled rows, where a penalty of W depends on the place of a row");
       return open_control(line);
     case LineKind::kEnd:
       return close_control();
     case LineKind::kGrid:
       return lower_grid(line);
   }
+}
+
+// Whether a penalty of W sees more than rows by themselves.
+bool Lowering::rows_have_places() const {
+  const auto& set = model_.penalties[0];
+  return set && (set->sees_whole() || set->couples() ||
+                 std::any_of(set->items().begin(), set->items().end(), [](const auto& item) {
+                   return (item.facts.flags & ASSAY_PENALTY_BY_PLACE) != 0;
+                 }));
 }
 
 void Lowering::refuse(const std::string& what) {

@@ -25,6 +25,7 @@ class Lowering : private Sweeps {
   void lower(const Line& line);
   void lower_each(const Line& line);
   void lower_grid(const Line& line);
+  bool rows_have_places() const;
   void refuse(const std::string& what);
   // Of X times `width` columns; densify: with every zero of sparse X.
   double product_flops(int64_t width, bool densify = false) const;

@@ -125,9 +125,10 @@ struct Stage {
   std::vector<int> stats;  // buffers it makes
   AlignedArray<double> root;
   double flops = 0, x_bytes = 0;
-  double seconds = 0;  // estimate
-  int64_t batch = 0;   // rows of X it sees at a time; 0: all
-  int64_t blocks = 0;  // a round of a grid: how many a side
+  double seconds = 0;     // estimate
+  int64_t batch = 0;      // rows of X it sees at a time; 0: all
+  bool windowed = false;  // these are shuffled rows, gathered in a Window
+  int64_t blocks = 0;     // a round of a grid: how many a side
   int64_t round = 0;
   std::shared_ptr<const Grid> grid;
   double times = 1;  // that it runs in a step: once a batch; a loop's turns count once
@@ -139,7 +140,8 @@ struct Control {
   int first = 0, last = 0;  // kRun: stages first .. last - 1
   int until = -1;           // kLoop: 1 x 1 buffer, or -1
   int64_t count = 0;        // kLoop: most turns; kBatches: rows of a batch
-  bool shuffled = false;    // kBatches
+  bool shuffled = false;    // kBatches: runs of rows
+  bool windowed = false;    // kBatches: single rows
   uint64_t stream = 0;
   std::vector<Control> body;
 };

@@ -35,7 +35,8 @@ void Engine::fail(int stage, int lane, Error e) {
 void Engine::run_lane(int stage, int lane, int worker, double* partial) {
   if (failed || !active(stage)) return;
   Worker& w = *workers[static_cast<size_t>(worker)];
-  const int32_t status = lanes->run(layout.stages[static_cast<size_t>(stage)], lane, w, partial);
+  const int32_t status = lanes_of(layout.stages[static_cast<size_t>(stage)])
+                             .run(layout.stages[static_cast<size_t>(stage)], lane, w, partial);
   if (status != ASSAY_OK) fail(stage, lane, w.ctx.take_error(status, program->body().who));
 }
 
@@ -47,7 +48,8 @@ void Engine::start_stage(int stage) {
   assay_ctx& ctx = workers.front()->ctx;
   const int32_t status = coupled.start(stage, ctx);
   if (status < 0) return fail(stage, 0, ctx.take_error(status, program->body().who));
-  lanes->start(layout.stages[static_cast<size_t>(stage)]);
+  Stage& at = layout.stages[static_cast<size_t>(stage)];
+  lanes_of(at).start(at);
 }
 
 void Engine::finish_stage(int s) {
@@ -137,6 +139,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     e.frame.program = &e.program->body();
     e.frame.layout = &e.layout;
     e.frame.model = &model;
+    e.frame.x = model.x.get();
     e.frame.rows = model.n();
     e.frame.isa = options.isa;
     e.frame.compute = options.compute == ASSAY_NUM ? model.compute : options.compute;
@@ -186,6 +189,8 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     }
     for (Stage& s : e.layout.stages) s.root = AlignedArray<double>(std::max<int64_t>(s.partial, 8));
     e.lanes = make_lanes(e.frame);
+    for (const Stage& s : e.layout.stages)
+      if (s.windowed && !e.window) e.window = std::make_unique<Window>(e.frame, s.batch);
     e.coupled.plan(e.layout, model);
     const int threads = options.arena ? options.arena->threads() : 1;
     const auto parallel = [&](int first, int last) {

@@ -12,6 +12,7 @@
 
 #include "core/graph/coupled.hpp"
 #include "core/graph/tile.hpp"
+#include "core/graph/window.hpp"
 
 namespace assay::graph {
 
@@ -27,6 +28,7 @@ struct Engine {
   Layout layout;
   Frame frame;
   std::unique_ptr<Lanes> lanes;
+  std::unique_ptr<Window> window;  // of the layout's windowed sweeps, if any
   Coupled coupled;
   std::vector<std::unique_ptr<Worker>> workers;
   bool timing = false;
@@ -44,6 +46,7 @@ struct Engine {
   std::vector<double> entering;
 
   void reset();
+  Lanes& lanes_of(const Stage& stage) { return stage.windowed ? window->lanes() : *lanes; }
   // False for sweeps that a priming run leaves out.
   bool active(int stage) const { return !frame.prime || stage == layout.rotated; }
   void join(int stage, double* left, const double* right) const {

@@ -143,6 +143,7 @@ void Sweeps::emit(Op op) {
     Stage stage;
     stage.axis = op.axis;
     stage.batch = batch_;
+    stage.windowed = windowed_;
     layout_.stages.push_back(std::move(stage));
     if (!running) {
       control.emplace_back();
@@ -208,14 +209,20 @@ void Sweeps::open_control(const Line& line) {
   c.count = line.count;
   c.shuffled = line.flags == ASSAY_SHUFFLED;
   c.stream = line.stream;
-  if (c.kind == Control::Kind::kBatches) batch_ = line.count;
+  c.windowed = line.kind == LineKind::kBatches && line.flags == ASSAY_SHUFFLED_ROWS;
+  if (c.kind == Control::Kind::kBatches) {
+    batch_ = line.count;
+    windowed_ = c.windowed;
+  }
   open_.back()->push_back(std::move(c));
   open_.push_back(&open_.back()->back().body);
 }
 
 void Sweeps::close_control() {
   open_.pop_back();
-  if (open_.size() == 1) batch_ = 0;
+  if (open_.size() > 1) return;
+  batch_ = 0;
+  windowed_ = false;
 }
 
 }  // namespace assay::graph

@@ -55,6 +55,7 @@ class Sweeps {
 
   std::vector<std::vector<Control>*> open_ = {&layout_.control};
   int64_t batch_ = 0;
+  bool windowed_ = false;
   int32_t compute_ = ASSAY_F64, main_ = ASSAY_ROWS;  // main: the longer axis
 };
 

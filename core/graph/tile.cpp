@@ -3,12 +3,13 @@
 // lies) and stays in cache for all ops of the tile.
 #include "core/graph/grid.hpp"
 #include "core/graph/tile_lanes.hpp"
+#include "core/graph/window.hpp"
 
 namespace assay::graph {
 
 template <class T>
 TypedLanes<T>::TypedLanes(Frame& frame)
-    : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.model->x) {
+    : frame_(frame), kernels_(kernels::table<T>(frame.isa)), x_(*frame.x) {
   if (frame.model->loss) {
     loss_ = frame.model->loss->template functions<T>();
     wide_ = frame.model->loss->template functions<double>();
@@ -258,6 +259,7 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
 
 Whole whole(const Frame& frame, int b) {
   const PlanBuffer& p = frame.layout->buffers[static_cast<size_t>(b)];
+  if (frame.window && frame.window->gathered(b).data) return frame.window->gathered(b);
   switch (p.place) {
     case Place::kModel:
       return {p.model->bytes.data(), p.model->dtype, p.model->ld};

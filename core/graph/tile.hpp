@@ -13,11 +13,15 @@
 
 namespace assay::graph {
 
+class Window;
+
 // What a step is run with; shared by all lanes.
 struct Frame {
   const Program::Body* program = nullptr;
   Layout* layout = nullptr;
   Model* model = nullptr;
+  const data::Data* x = nullptr;   // the model's, or a window's
+  const Window* window = nullptr;  // where rows are a window's
   const data::Lines* csc = nullptr;
   kernels::Isa isa = kernels::Isa::kBaseline;
   int32_t compute = ASSAY_F64;
@@ -32,7 +36,8 @@ struct Frame {
 struct Worker {
   assay_ctx ctx;
   plugin::Scratch copies;  // arguments of each
-  AlignedArray<unsigned char> x, weights, powers, square, slice[3], result[2], transposed, scratch, normals;
+  AlignedArray<unsigned char> x, weights, powers, square, slice[3], result[2], transposed, scratch,
+      normals;
   std::unique_ptr<plugin::TileSource> grid;  // a GridReader, where the plan has a grid
   AlignedArray<double> tiles, line_values;
   std::unique_ptr<LineReader> lines;  // where an op walks X line by line

@@ -65,7 +65,7 @@ class TypedLanes final : public Lanes {
   }
   int64_t longest_line() const {
     int64_t longest = 0;
-    for (const data::Lines* l : {&x_.csr, frame_.csc})
+    for (const data::Lines* l : {&frame_.model->x->csr, frame_.csc})
       if (l)
         for (int64_t i = 0; i < l->lines; ++i)
           longest = std::max(longest, l->indptr[i + 1] - l->indptr[i]);

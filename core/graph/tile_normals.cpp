@@ -78,7 +78,7 @@ int32_t TypedLanes<T>::run_normals(const Op& op, Tile& t) const {
   const double *line_weights = host_weights(op.axis),
                *index_weights = host_weights(rows ? ASSAY_COLS : ASSAY_ROWS);
   LineReader& reader = *t.w->lines;
-  reader.start(op.axis, t.first, t.count, op.densify);
+  reader.start(x_, op.axis, t.first, t.count, op.densify);
   for (int64_t i = 0; i < t.count; ++i) {
     assay_line line{};
     if (const int32_t status = reader.line(i, &line); status != ASSAY_OK) return status;

@@ -68,7 +68,9 @@ void describe(const Layout& layout, int sweep, const std::string& margin, std::s
 std::string heading(const Layout& layout, const Control& c) {
   if (c.kind == Control::Kind::kBatches)
     return fmt::format("for each batch of {} rows{}", c.count,
-                       c.shuffled ? ", in an order drawn anew every step" : "");
+                       c.windowed   ? " drawn anew every step, gathered side by side"
+                       : c.shuffled ? ", in an order drawn anew every step"
+                                    : "");
   return fmt::format(
       "at most {} times{}", c.count,
       c.until < 0 ? "" : ", until " + layout.buffers[static_cast<size_t>(c.until)].decl.name);

@@ -27,10 +27,9 @@ enum { ASSAY_SQUARE = 1, ASSAY_PATTERN = 2, ASSAY_TRANSPOSED = 4, ASSAY_ABS = 8 
 enum { ASSAY_LEFT = 3 };
 enum { ASSAY_NORMALS_UNIFORM = 1 }; /* normals: the loss's curvature bound for every entry */
 enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service "assay.tile/1") */
-enum {
-  ASSAY_NATURAL,
-  ASSAY_SHUFFLED
-}; /* batches: runs of rows in order, or in an order drawn anew every epoch */
+/* batches: runs of rows in order; runs in an order drawn anew every epoch; rows in such an order, which reads X row by
+   row. */
+enum { ASSAY_NATURAL, ASSAY_SHUFFLED, ASSAY_SHUFFLED_ROWS };
 enum {
   ASSAY_TERMS_SQUARED = 1,    /* terms: the squared loss instead of the model's */
   ASSAY_TERMS_LOG_DENSITY = 2 /* terms, VALUE only: the loss's log_density instead of its value */
@@ -51,6 +50,7 @@ typedef struct assay_block {
   assay_ctx *ctx;
   int64_t step,
       turn; /* steps of the run before this one; turns of the innermost loop before this one */
+  const int64_t *row; /* in batches of shuffled rows: which row of X each row of the block is; else NULL: first + i */
 } assay_block;
 
 /* [worker]; a pure function of its arguments; non-zero: nothing of this block is committed and the run stops. */
@@ -143,7 +143,8 @@ struct assay_builder {
      before each turn but the first. Loops may nest. */
   int32_t (*loop)(assay_builder *b, int64_t max, assay_buf until);
   /* The lines up to the matching end once for each run of `size` rows (the last may be shorter); they see these rows only.
-     One step is one epoch. order: ASSAY_NATURAL or ASSAY_SHUFFLED (the order of the runs, from `stream`). */
+     One step is one epoch. order: ASSAY_NATURAL, ASSAY_SHUFFLED or ASSAY_SHUFFLED_ROWS (at most one such in a program; W
+     then takes no penalty that sees the whole factor or depends on the place of a row); drawn from `stream`. */
   int32_t (*batches)(assay_builder *b, int64_t size, int32_t order, uint64_t stream);
   int32_t (*end)(assay_builder *b);
   int32_t (*grid)(assay_builder *b, const assay_grid *grid);
@@ -181,7 +182,7 @@ static inline assay_buf assay_sum(assay_builder *b, const char *name, int64_t ro
   return b->buffer(b, &d);
 }
 
-ASSAY_SIZE_(assay_block, 80);
+ASSAY_SIZE_(assay_block, 88);
 ASSAY_SIZE_(assay_buffer, 48);
 ASSAY_SIZE_(assay_arg, 8);
 ASSAY_SIZE_(assay_each, 48);

@@ -16,6 +16,9 @@ class Block {
   Block(const assay_host *host, const assay_block &b) : call_{host, b.ctx}, b_(b) {}
   int64_t first() const { return b_.first; }
   int64_t count() const { return b_.count; }
+  // Which row (column) of X row i of the block is.
+  int64_t index(int64_t i) const { return b_.row ? b_.row[i] : b_.first + i; }
+  int64_t step() const { return b_.step; }
   int32_t axis() const { return b_.axis; }
   int32_t tag() const { return b_.tag; }
   Matrix matrix(int32_t arg) const { return Matrix(b_.arg[arg]); }
