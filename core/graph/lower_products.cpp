@@ -86,9 +86,8 @@ int Lowering::shift_buffer() {
   return shift_;
 }
 
-// out = X'X, or X X'. Half of it is summed; the whole is put together once. Entries of one byte are
-// taken as stored, in float32: sums over a tile are then exact, whatever the run computes in; scale
-// and shift are put on at the end.
+// out = X'X, or X X'. Half of it is summed; the whole is put together once. Bytes are multiplied as
+// stored, in integers: nothing is rounded, and scale and shift are put on at the end.
 void Lowering::lower_square(const Line& line) {
   const data::Data& x = *model_.x;
   const bool turned = (line.flags & ASSAY_TRANSPOSED) != 0;

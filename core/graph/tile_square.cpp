@@ -7,6 +7,9 @@ namespace assay::graph {
 template <class T>
 int64_t TypedLanes<T>::square_elements(const Op& op, const Stage& stage) const {
   if (x_.sparse && !op.densify) return 0;
+  if (op.as_stored)
+    return kernels::square_bytes_words(stage.tile, x_.cols) * 4 / static_cast<int64_t>(sizeof(T)) +
+           1;
   if (stage.axis == ASSAY_ROWS) return stage.tile * kernels::padded<T>(x_.cols);
   return stage.tile * kernels::padded<T>(x_.rows) + chunk(stage) * kernels::padded<T>(stage.tile);
 }
@@ -17,16 +20,13 @@ void TypedLanes<T>::run_square(const Op& op, Tile& t) const {
   double* q = statistic(t, op.out0);
   const int64_t ldq = buffer(op.out0).ld;
   if (op.as_stored) {
-    data::Data stored = x_;
-    stored.scale = stored.shift = nullptr;
-    auto* x = reinterpret_cast<float*>(t.w->square.data());
-    const int64_t ld = kernels::padded<float>(x_.cols);
-    std::fill_n(x, t.count * ld, 0.0f);
-    data::load<float>(stored, t.first, t.count, 0, x_.cols, x, ld);
-    kernels::table<float>(frame_.isa).square(t.count, x_.cols, x, ld, q, ldq);
+    const int64_t stride = x_.dense.stride;
+    const auto* x = static_cast<const uint8_t*>(x_.dense.data) + t.first * stride;
+    kernels_.square_bytes(t.count, x_.cols, x, stride,
+                          reinterpret_cast<int32_t*>(t.w->square.data()), q, ldq);
     double* sums = q + x_.cols * ldq;
     for (int64_t i = 0; i < t.count; ++i)
-      for (int64_t j = 0; j < x_.cols; ++j) sums[j] += static_cast<double>(x[i * ld + j]);
+      for (int64_t j = 0; j < x_.cols; ++j) sums[j] += static_cast<double>(x[i * stride + j]);
     return;
   }
   T* x = reinterpret_cast<T*>(t.w->square.data());

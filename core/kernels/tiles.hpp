@@ -72,6 +72,9 @@ struct SparseTile : TermsTile<T> {
   T* scratch = nullptr;  // sparse_scratch elements
 };
 
+constexpr int64_t kMostByteRows = 32768;  // sums of products of bytes stay below 2^31
+constexpr int64_t square_bytes_words(int64_t rows, int64_t cols) { return (rows + 1) / 2 * (cols + 48); }
+
 template <class T>
 struct Kernels {
   // out[i, 0..k) = (accumulate ? out : 0) + sum_j x[i, j] b[j, 0..k).  x rows x cols, b cols x k. Lines of b and out are
@@ -87,6 +90,9 @@ struct Kernels {
   // q[p, b) += sum_i x[i, p] x[i, b) for b <= p < cols, double sums: the lower half; some entries above it are touched. Lines of
   // x and q are padded to whole vectors, of x with zeros.
   void (*square)(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq);
+  // The same of bytes, exactly: at most kMostByteRows rows. words: aligned to 64 bytes,
+  // square_bytes_words(rows, cols) of them.
+  void (*square_bytes)(int64_t rows, int64_t cols, const uint8_t* x, int64_t ldx, int32_t* words, double* q, int64_t ldq);
   // Sum over i, p < k of a[i, p] b[i, p], in double.
   double (*dot)(int64_t rows, int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb);
   // out[a * ldo + j] = b[j * ldb + a]: the image the model block wants.

@@ -120,6 +120,32 @@ TEST_CASE("gram, dot and image equal plain loops") {
   }
 }
 
+TEST_CASE("the square of bytes is exact, the square of numbers that of plain loops") {
+  for (const Isa isa : all_isas())
+    for (const int64_t rows : {1, 2, 63, 256})
+      for (const int64_t cols : {1, 7, 48, 100}) {
+        std::vector<uint8_t> x(static_cast<size_t>(rows * (cols + 3)));
+        for (size_t e = 0; e < x.size(); ++e) x[e] = e % 3 ? static_cast<uint8_t>(e * 37) : 255;
+        const int64_t ld = padded<double>(cols);
+        assay::AlignedArray<double> exact(cols * ld), wide(rows * ld), sums(cols * ld);
+        assay::AlignedArray<int32_t> words(square_bytes_words(rows, cols));
+        table<double>(isa).square_bytes(rows, cols, x.data(), cols + 3, words.data(), exact.data(),
+                                        ld);
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < cols; ++j)
+            wide[i * ld + j] = x[static_cast<size_t>(i * (cols + 3) + j)];
+        table<double>(isa).square(rows, cols, wide.data(), ld, sums.data(), ld);
+        int64_t wrong = 0;
+        for (int64_t a = 0; a < cols; ++a)
+          for (int64_t b = 0; b <= a; ++b) {
+            double sum = 0;
+            for (int64_t i = 0; i < rows; ++i) sum += wide[i * ld + a] * wide[i * ld + b];
+            wrong += exact[a * ld + b] == sum && sums[a * ld + b] == sum ? 0 : 1;
+          }
+        CHECK(wrong == 0);
+      }
+}
+
 TEST_CASE("an element of a product does not depend on the rows computed with it") {
   for (const Isa isa : all_isas()) {
     const Matrix<double> x(64, 100, 1);

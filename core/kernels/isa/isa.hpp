@@ -50,6 +50,15 @@ void cols_product(int64_t rows,
 template <class T>
 void square(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq);
 
+// square_bytes.cpp
+void square_bytes(int64_t rows,
+                  int64_t cols,
+                  const uint8_t* x,
+                  int64_t ldx,
+                  int32_t* words,
+                  double* q,
+                  int64_t ldq);
+
 // algebra.cpp
 template <class T>
 void gram(int64_t rows,
