@@ -168,7 +168,8 @@ Stored dense_twin(const Stored& p) {
 }  // namespace
 
 TEST_CASE("X'X and X X' are those of plain loops, in every storage and view") {
-  for (const auto& [n, d] : {std::pair<int64_t, int64_t>{150, 37}, {41, 120}, {3, 2}, {300, 49}}) {
+  for (const auto& sides : {std::pair<int64_t, int64_t>{150, 37}, {41, 120}, {3, 2}, {300, 49}}) {
+    const auto n = sides.first, d = sides.second;
     CAPTURE(n);
     compare_square(sample(n, d, false, ASSAY_F64, false), 1e-13);
     compare_square(sample(n, d, false, ASSAY_F32, false), 1e-5, ASSAY_F32);
@@ -202,10 +203,11 @@ TEST_CASE("X'X gives the same bits on any number of threads") {
 }
 
 TEST_CASE("shifted zeros of sparse X cost what is stored, and give what dense X gives") {
-  for (const auto& [n, d] : {std::pair<int64_t, int64_t>{150, 37}, {41, 120}})
+  for (const auto& sides : {std::pair<int64_t, int64_t>{150, 37}, {41, 120}})
     for (const auto carry :
          {graph::Force::Carry::kAuto, graph::Force::Carry::kAlways, graph::Force::Carry::kNever})
       for (const bool fuse : {true, false}) {
+        const auto n = sides.first, d = sides.second;
         CAPTURE(n);
         CAPTURE(fuse);
         const Stored p = with_view(sample(n, d, true, ASSAY_F64, false), 1.0);
