@@ -12,7 +12,7 @@ using namespace assay::test;
 
 namespace {
 
-const char* const kMethods[] = {"randomized", "subspace", "lanczos"};
+const char* const kMethods[] = {"randomized", "subspace", "lanczos", "gram", "lapack", "power"};
 
 // U n x k and V d x k row by row, s; of LAPACK all of them.
 struct Triplets {

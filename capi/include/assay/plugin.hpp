@@ -51,6 +51,10 @@ constexpr assay_option text_option(const char *name, const char *doc, const char
 constexpr assay_option path_option(const char *name, const char *doc, uint32_t flags) {
   return {name, doc, ASSAY_OPT_PATH, flags, 0, 0, 0, nullptr, nullptr};
 }
+// A list of numbers, empty where none is given.
+constexpr assay_option list_option(const char *name, const char *doc, double lo, double hi) {
+  return {name, doc, ASSAY_OPT_LIST, 0, 0, lo, hi, nullptr, nullptr};
+}
 constexpr assay_option bool_option(const char *name, const char *doc, bool def) {
   return {name, doc, ASSAY_OPT_BOOL, 0, def ? 1.0 : 0.0, 0, 1, nullptr, nullptr};
 }

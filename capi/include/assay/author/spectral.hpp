@@ -2,12 +2,14 @@
 // What programs about singular vectors share: orthonormal columns by Cholesky-QR's relative on Gram matrices, the singular
 // value decomposition of a tall product, and columns that complete a basis. A plugin derives from Spectral<itself>.
 //
-// Columns are made orthonormal as Z V D^(-1/2) of Z'Z = V D V': one pass leaves an error of eps cond(Z)^2, two leave
-// rounding. Directions below rounding come out as columns of zeros. (Stathopoulos and Wu 2002, SVQB.)
+// Columns are made orthonormal as Z D^(-1) V L^(-1/2) of Z'Z = D V L V' D with D the columns' lengths: one pass leaves an
+// error of eps cond(Z D^(-1))^2, two leave rounding. Directions below rounding come out as columns of zeros. (Stathopoulos
+// and Wu 2002, SVQB.)
 #ifndef ASSAY_AUTHOR_SPECTRAL_HPP
 #define ASSAY_AUTHOR_SPECTRAL_HPP
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -71,11 +73,13 @@ class Spectral {
 
   const assay_la *la() const { return la_; }
 
-  // {Gram matrix, R}: R = V D^(-1/2), columns of 0 for directions that are rounding.
+  // {Gram matrix, R}: R = D^(-1) V L^(-1/2), columns of 0 for directions that are rounding.
   void invert(const Block &b) const {
-    const Matrix R = b.matrix(1);
-    const int64_t q = R.rows();
-    inverse_root(b.matrix(0), &R, b.call().scratch<double>(q * q), b.call().scratch<double>(q));
+    const Matrix G = b.matrix(0), R = b.matrix(1);
+    const int64_t q = G.rows();
+    Parts parts(b.call(), q);
+    split(G, parts);
+    inverse_root(parts, R);
   }
 
  private:
@@ -91,42 +95,58 @@ class Spectral {
       std::copy_n(from.row(i).data(), from.cols(), to.row(i).data());
   }
 
-  // G = V D V' -> V D^(-1/2); eigenvalues into d, 0 where they are rounding, vectors into v.
-  void inverse_root(const Matrix &G, const Matrix *out, std::span<double> v,
-                    std::span<double> d) const {
+  // G = D V L V' D, D the roots of the diagonal; l is 0 where a direction is rounding.
+  struct Parts {
+    Parts(const Call &call, int64_t q)
+        : v(call.scratch<double>(q * q)), l(call.scratch<double>(q)), d(call.scratch<double>(q)) {}
+    std::span<double> v, l, d;
+  };
+  static size_t at(int64_t i, int64_t j, int64_t q) { return static_cast<size_t>(i * q + j); }
+  void split(const Matrix &G, const Parts &p) const {
     const int64_t q = G.rows();
-    for (int64_t i = 0; i < q; ++i) std::copy_n(&G(i, 0), q, &v[static_cast<size_t>(i * q)]);
-    Call::check(la_->eigh(q, v.data(), q, d.data()));
-    const double least = d[static_cast<size_t>(q - 1)] * static_cast<double>(q) * 2.3e-16;
-    for (double &w : d)
-      if (!(w > least)) w = 0;
-    if (out == nullptr) return;
+    for (int64_t i = 0; i < q; ++i) {
+      const double length = G(i, i) > DBL_MIN ? std::sqrt(G(i, i)) : 0;
+      p.d[static_cast<size_t>(i)] = length;
+    }
     for (int64_t i = 0; i < q; ++i)
       for (int64_t j = 0; j < q; ++j) {
-        const double w = d[static_cast<size_t>(j)];
-        (*out)(i, j) = w > 0 ? v[static_cast<size_t>(i * q + j)] / std::sqrt(w) : 0;
+        const double size = p.d[static_cast<size_t>(i)] * p.d[static_cast<size_t>(j)];
+        p.v[at(i, j, q)] = size > 0 ? G(i, j) / size : 0;
+      }
+    Call::check(la_->eigh(q, p.v.data(), q, p.l.data()));
+    const double least = p.l[static_cast<size_t>(q - 1)] * static_cast<double>(q) * DBL_EPSILON;
+    for (double &l : p.l)
+      if (!(l > least)) l = 0;
+  }
+  static void inverse_root(const Parts &p, const Matrix &out) {
+    const int64_t q = out.rows();
+    for (int64_t i = 0; i < q; ++i)
+      for (int64_t j = 0; j < q; ++j) {
+        const double l = p.l[static_cast<size_t>(j)], d = p.d[static_cast<size_t>(i)];
+        out(i, j) = l > 0 && d > 0 ? p.v[at(i, j, q)] / (d * std::sqrt(l)) : 0;
       }
   }
+  // L^(1/2) V' D.
+  static void root(const Parts &p, int64_t q, std::span<double> out) {
+    for (int64_t i = 0; i < q; ++i)
+      for (int64_t j = 0; j < q; ++j)
+        out[at(i, j, q)] =
+            std::sqrt(p.l[static_cast<size_t>(i)]) * p.v[at(j, i, q)] * p.d[static_cast<size_t>(j)];
+  }
 
-  // {B'B, Q'Q, left, right, sigma}: B = Q R1 with R1 = D1^(1/2) V1', Q = Q2 R2 likewise from its own Gram matrix; svd(R2 R1)
-  // = P diag(s) T'. left = R2^(-1) P, so that Q left are the left vectors; right = T; both the first k columns.
+  // {B'B, Q'Q, left, right, sigma}: B = Q R1 with the root R1 of B'B, Q = Q2 R2 likewise; svd(R2 R1) = P diag(s) T'. left =
+  // R2^(-1) P, so that Q left are the left vectors; right = T; both the first k columns.
   void decompose(const Block &b) const {
     const int64_t q = b.matrix(0).rows(), k = b.matrix(2).cols();
     const auto qq = [&] { return b.call().scratch<double>(q * q); };
-    const auto root = [q](std::span<const double> v, std::span<const double> d,
-                          std::span<double> out) {
-      for (int64_t i = 0; i < q; ++i)
-        for (int64_t j = 0; j < q; ++j)
-          out[static_cast<size_t>(i * q + j)] =
-              std::sqrt(d[static_cast<size_t>(i)]) * v[static_cast<size_t>(j * q + i)];
-    };
-    const auto v = qq(), R1 = qq(), R2 = qq(), product = qq(), inverse = qq(), U = qq(), Vt = qq();
-    const auto d = b.call().scratch<double>(q), s = b.call().scratch<double>(q);
-    inverse_root(b.matrix(0), nullptr, v, d);
-    root(v, d, R1);
-    const Matrix R2_inverse(assay_view{inverse.data(), q, q, q, 0, ASSAY_F64, 0});
-    inverse_root(b.matrix(1), &R2_inverse, v, d);
-    root(v, d, R2);
+    const auto R1 = qq(), R2 = qq(), product = qq(), inverse = qq(), U = qq(), Vt = qq();
+    const auto s = b.call().scratch<double>(q);
+    const Parts parts(b.call(), q);
+    split(b.matrix(0), parts);
+    root(parts, q, R1);
+    split(b.matrix(1), parts);
+    root(parts, q, R2);
+    inverse_root(parts, Matrix(assay_view{inverse.data(), q, q, q, 0, ASSAY_F64, 0}));
     Call::check(la_->gemm(0, 0, q, q, q, 1, R2.data(), q, R1.data(), q, 0, product.data(), q));
     Call::check(la_->svd(q, q, product.data(), q, U.data(), q, s.data(), Vt.data(), q));
     const Matrix left = b.matrix(2), right = b.matrix(3), sigma = b.matrix(4);
@@ -134,7 +154,7 @@ class Spectral {
         la_->gemm(0, 0, q, k, q, 1, inverse.data(), q, U.data(), q, 0, left.data(), left.stride()));
     for (int64_t a = 0; a < k; ++a) {
       sigma(0, a) = s[static_cast<size_t>(a)];
-      for (int64_t i = 0; i < q; ++i) right(i, a) = Vt[static_cast<size_t>(a * q + i)];
+      for (int64_t i = 0; i < q; ++i) right(i, a) = Vt[at(a, i, q)];
     }
   }
 

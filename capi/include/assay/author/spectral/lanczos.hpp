@@ -1,43 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thick-restart Lanczos on A'A with full orthogonalization (Wu and Simon 2000). STATE between
+// Thick-restart Lanczos on A'A with full orthogonalization (Wu and Simon 2000); a step is from one restart
+// to the next, one read of X a vector. STATE between
 // steps: the basis V (m columns on the shorter axis), T = V'A'A V, how many columns T knows, and
 // the vector behind the last. One turn of the loop:
 //   s = A'A v,  h = V's,  t = s - V h, made orthogonal to V twice more and normalised: the next
 //   column; T gets h.
 // Where t vanishes, the span is invariant and a random direction goes on.
-#pragma once
+#ifndef ASSAY_AUTHOR_SPECTRAL_LANCZOS_HPP
+#define ASSAY_AUTHOR_SPECTRAL_LANCZOS_HPP
 
-#include <algorithm>
-#include <assay/author/spectral.hpp>
 #include <cfloat>
-#include <cmath>
+
+#include "truncated.hpp"
 
 namespace assay::author {
 
-template <class Plugin>
-class Krylov : public Spectral<Plugin> {
+template <class Base>
+class Lanczos : public Base {
  protected:
-  explicit Krylov(Call call)
-      : Spectral<Plugin>(call), random_(call.service<assay_rng>("assay.rng/1")) {}
+  using Base::Base;
+  using Base::k_;
 
-  // k wanted of m basis vectors, in a space of `space` dimensions.
-  void set_basis(int64_t k, int64_t m, int64_t space, double tolerance) {
-    k_ = k;
-    m_ = m;
-    space_ = space;
+  // m basis vectors (0: as many as do well) between restarts, until residuals of s^2 are below tolerance.
+  void set_basis(int64_t m, double tolerance) {
+    const int64_t size = m > 0 ? m : std::max(2 * k_ + 20, int64_t{3} * k_);
+    m_ = std::clamp(size, k_ + 1, std::max(k_ + 1, this->least_));
     tolerance_ = tolerance;
   }
 
-  // The basis holds z (1 wide), normalised.
-  void begin(const Builder& b, assay_buf z, int32_t axis) const {
+  void begin_lanczos(const Builder &b) const {
+    const int32_t axis = this->short_;
+    const assay_buf z = this->start(b, 1);
     const assay_buf unit = this->orthonormal(b, z, axis, 1, "start");
     const State s = state(b, axis);
-    each<&Krylov::put_first>(b, "put_first", axis, {{unit, ASSAY_IN}, {s.V, ASSAY_OUT}});
-    each<&Krylov::reset>(b, "reset", ASSAY_ONE, {{s.T, ASSAY_OUT}, {s.count, ASSAY_OUT}});
+    this->template each<&Lanczos::put_first>(b, "put_first", axis,
+                                             {{unit, ASSAY_IN}, {s.V, ASSAY_OUT}});
+    this->template each<&Lanczos::reset>(b, "reset", ASSAY_ONE,
+                                         {{s.T, ASSAY_OUT}, {s.count, ASSAY_OUT}});
   }
 
   // To the next restart: the factors (A Z, Z), Z the k best directions of the basis; "converged".
-  void cycle(const Builder& b, int32_t axis, int32_t other) const {
+  void lanczos(const Builder &b) const {
+    const int32_t axis = this->short_, other = this->long_;
     const State s = state(b, axis);
     const assay_buf full = b.small("full", 1, 1), beta = b.small("beta", 1, 1);
     b.loop(m_, full);
@@ -45,24 +49,23 @@ class Krylov : public Spectral<Plugin> {
     b.end();
     const assay_buf kept = b.small("kept", m_, m_), best = b.small("best", m_, k_),
                     theta = b.small("theta", 1, m_), done = b.small("done", 1, 1);
-    each<&Krylov::rotate>(b, "rotate", ASSAY_ONE,
-                          {{s.T, ASSAY_IN},
-                           {beta, ASSAY_IN},
-                           {kept, ASSAY_OUT},
-                           {best, ASSAY_OUT},
-                           {theta, ASSAY_OUT},
-                           {done, ASSAY_OUT}});
+    this->template each<&Lanczos::rotate>(b, "rotate", ASSAY_ONE,
+                                          {{s.T, ASSAY_IN},
+                                           {beta, ASSAY_IN},
+                                           {kept, ASSAY_OUT},
+                                           {best, ASSAY_OUT},
+                                           {theta, ASSAY_OUT},
+                                           {done, ASSAY_OUT}});
     const assay_buf Z = b.local("directions", axis), Y = b.local("image", other),
                     V = b.local("kept_directions", axis, m_);
     b.times(Z, s.V, best);
     b.times(Y, ASSAY_X, Z);
-    this->assign(b, "write_short", axis, Z, b.factor(axis));
-    this->assign(b, "write_long", other, Y, b.factor(other));
+    this->leave(b, Y, Z);
     b.times(V, s.V, kept);
-    each<&Krylov::restart>(b, "restart", axis,
-                           {{V, ASSAY_IN}, {s.next, ASSAY_IN}, {s.V, ASSAY_OUT}});
-    each<&Krylov::restart_small>(b, "restart_small", ASSAY_ONE,
-                                 {{theta, ASSAY_IN}, {s.T, ASSAY_OUT}, {s.count, ASSAY_OUT}});
+    this->template each<&Lanczos::restart>(b, "restart", axis,
+                                           {{V, ASSAY_IN}, {s.next, ASSAY_IN}, {s.V, ASSAY_OUT}});
+    this->template each<&Lanczos::restart_small>(
+        b, "restart_small", ASSAY_ONE, {{theta, ASSAY_IN}, {s.T, ASSAY_OUT}, {s.count, ASSAY_OUT}});
     b.report("converged", done);
   }
 
@@ -70,41 +73,29 @@ class Krylov : public Spectral<Plugin> {
   struct State {
     assay_buf V, T, count, next;
   };
-  State state(const Builder& b, int32_t axis) const {
+  State state(const Builder &b, int32_t axis) const {
     return {b.buffer("krylov", axis, ASSAY_STATE, 0, m_, true),
             b.buffer("projection", ASSAY_ONE, ASSAY_STATE, m_, m_, true),
             b.buffer("count", ASSAY_ONE, ASSAY_STATE, 1, 1, true),
             b.buffer("next", axis, ASSAY_STATE, 0, 1, true)};
   }
-  template <auto Member>
-  static void each(const Builder& b,
-                   const char* name,
-                   int32_t axis,
-                   std::initializer_list<assay_arg> args,
-                   int32_t tag = 0) {
-    b.template each<Member, Plugin>(name, axis, args, tag);
-  }
-
-  void expand(const Builder& b,
-              const State& s,
-              int32_t axis,
-              int32_t other,
-              assay_buf full,
+  void expand(const Builder &b, const State &s, int32_t axis, int32_t other, assay_buf full,
               assay_buf beta) const {
     const assay_buf v = b.local("v", axis, 1), y = b.local("y", other, 1),
                     image = b.local("image_of_v", axis, 1);
-    each<&Krylov::pick>(b, "pick", axis, {{s.V, ASSAY_IN}, {s.count, ASSAY_IN}, {v, ASSAY_OUT}});
+    this->template each<&Lanczos::pick>(b, "pick", axis,
+                                        {{s.V, ASSAY_IN}, {s.count, ASSAY_IN}, {v, ASSAY_OUT}});
     b.times(y, ASSAY_X, v);
     b.times(image, ASSAY_X, y);
     assay_buf h[3], t = image, length = ASSAY_NO;
-    const char* const names[3][3] = {{"h_1", "rest_1", "subtract_1"},
+    const char *const names[3][3] = {{"h_1", "rest_1", "subtract_1"},
                                      {"h_2", "rest_2", "subtract_2"},
                                      {"h_3", "rest_3", "subtract_3"}};
     for (int pass = 0; pass < 3; ++pass) {
       h[pass] = b.sum(names[pass][0], m_, 1);
       b.gram(h[pass], s.V, t);
       const assay_buf rest = b.local(names[pass][1], axis, 1);
-      each<&Krylov::subtract>(
+      this->template each<&Lanczos::subtract>(
           b, names[pass][2], axis,
           {{s.V, ASSAY_IN}, {h[pass], ASSAY_IN}, {t, ASSAY_IN}, {rest, ASSAY_OUT}});
       t = rest;
@@ -112,32 +103,32 @@ class Krylov : public Spectral<Plugin> {
       length = b.sum("length", 1, 1);
       b.gram(length, t, t);
       const assay_buf unit = b.local("unit", axis, 1);
-      each<&Krylov::normalise>(b, "normalise", axis,
-                               {{t, ASSAY_IN},
-                                {length, ASSAY_IN},
-                                {h[0], ASSAY_IN},
-                                {s.count, ASSAY_IN},
-                                {unit, ASSAY_OUT}});
+      this->template each<&Lanczos::normalise>(b, "normalise", axis,
+                                               {{t, ASSAY_IN},
+                                                {length, ASSAY_IN},
+                                                {h[0], ASSAY_IN},
+                                                {s.count, ASSAY_IN},
+                                                {unit, ASSAY_OUT}});
       t = unit;
     }
     const assay_buf last = b.sum("last_length", 1, 1);
     b.gram(last, t, t);
-    each<&Krylov::put_next>(b, "put_next", axis,
-                            {{t, ASSAY_IN},
-                             {last, ASSAY_IN},
-                             {s.count, ASSAY_IN},
-                             {s.V, ASSAY_INOUT},
-                             {s.next, ASSAY_OUT}});
-    each<&Krylov::grow>(b, "grow", ASSAY_ONE,
-                        {{h[0], ASSAY_IN},
-                         {h[1], ASSAY_IN},
-                         {h[2], ASSAY_IN},
-                         {length, ASSAY_IN},
-                         {last, ASSAY_IN},
-                         {s.T, ASSAY_INOUT},
-                         {s.count, ASSAY_INOUT},
-                         {beta, ASSAY_OUT},
-                         {full, ASSAY_OUT}});
+    this->template each<&Lanczos::put_next>(b, "put_next", axis,
+                                            {{t, ASSAY_IN},
+                                             {last, ASSAY_IN},
+                                             {s.count, ASSAY_IN},
+                                             {s.V, ASSAY_INOUT},
+                                             {s.next, ASSAY_OUT}});
+    this->template each<&Lanczos::grow>(b, "grow", ASSAY_ONE,
+                                        {{h[0], ASSAY_IN},
+                                         {h[1], ASSAY_IN},
+                                         {h[2], ASSAY_IN},
+                                         {length, ASSAY_IN},
+                                         {last, ASSAY_IN},
+                                         {s.T, ASSAY_INOUT},
+                                         {s.count, ASSAY_INOUT},
+                                         {beta, ASSAY_OUT},
+                                         {full, ASSAY_OUT}});
   }
 
   // ---- block functions ----
@@ -145,7 +136,7 @@ class Krylov : public Spectral<Plugin> {
   static int64_t known(double count) { return static_cast<int64_t>(count); }
 
   // Whether s - V h is rounding beside h.
-  static bool vanishes(double squared_length, const Matrix& h) {
+  static bool vanishes(double squared_length, const Matrix &h) {
     double squares = 0;
     for (int64_t a = 0; a < h.rows(); ++a) squares += h(a, 0) * h(a, 0);
     return !(squared_length > squares * (1e3 * DBL_EPSILON) * (1e3 * DBL_EPSILON)) ||
@@ -154,25 +145,25 @@ class Krylov : public Spectral<Plugin> {
   // A direction that lay in the span, so that only rounding is left of its unit vector.
   static bool exhausted(double squared_length) { return !(squared_length > 1e-8); }
 
-  void put_first(const Block& b) const {
+  void put_first(const Block &b) const {
     const Matrix v = b.matrix(0), V = b.matrix(1);
     for (int64_t i = 0; i < V.rows(); ++i) {
       std::fill_n(V.row(i).data(), m_, 0.0);
       V(i, 0) = v(i, 0);
     }
   }
-  void reset(const Block& b) const {
+  void reset(const Block &b) const {
     const Matrix T = b.matrix(0);
     for (int64_t a = 0; a < m_; ++a) std::fill_n(T.row(a).data(), m_, 0.0);
     b.number(1) = 0;
   }
   // {V, count, v}
-  void pick(const Block& b) const {
+  void pick(const Block &b) const {
     const Matrix V = b.matrix(0), v = b.matrix(2);
     for (int64_t i = 0; i < V.rows(); ++i) v(i, 0) = V(i, known(b.number(1)));
   }
   // {V, h, t, t - V h}
-  void subtract(const Block& b) const {
+  void subtract(const Block &b) const {
     const Matrix V = b.matrix(0), h = b.matrix(1), t = b.matrix(2), out = b.matrix(3);
     for (int64_t i = 0; i < V.rows(); ++i) {
       double sum = 0;
@@ -181,22 +172,22 @@ class Krylov : public Spectral<Plugin> {
     }
   }
   // {t, |t|^2, h, count, out}
-  void normalise(const Block& b) const {
+  void normalise(const Block &b) const {
     const Matrix t = b.matrix(0), out = b.matrix(4);
     const double squares = b.number(1);
     if (!vanishes(squares, b.matrix(2))) {
       for (int64_t i = 0; i < t.rows(); ++i) out(i, 0) = t(i, 0) / std::sqrt(squares);
       return;
     }
-    const double scale = 1 / std::sqrt(static_cast<double>(space_));
-    const uint64_t stream = random_->split(0, static_cast<uint64_t>(b.number(3)) + 1);
+    const double scale = 1 / std::sqrt(static_cast<double>(this->least_));
+    const uint64_t stream = this->rng_->split(0, static_cast<uint64_t>(b.number(3)) + 1);
     for (int64_t i = 0; i < t.rows(); ++i) {
-      random_->normal(stream, static_cast<uint64_t>(b.first() + i), 1, &out(i, 0));
+      this->rng_->normal(stream, static_cast<uint64_t>(b.first() + i), 1, &out(i, 0));
       out(i, 0) *= scale;
     }
   }
   // {t, |t|^2, count, V, next}
-  void put_next(const Block& b) const {
+  void put_next(const Block &b) const {
     const Matrix t = b.matrix(0), V = b.matrix(3), next = b.matrix(4);
     const int64_t column = known(b.number(2)) + 1;
     const double scale = exhausted(b.number(1)) ? 0 : 1 / std::sqrt(b.number(1));
@@ -206,7 +197,7 @@ class Krylov : public Spectral<Plugin> {
     }
   }
   // {h1, h2, h3, |t1|^2, |t3|^2, T, count, beta, full}
-  void grow(const Block& b) const {
+  void grow(const Block &b) const {
     const Matrix h1 = b.matrix(0), h2 = b.matrix(1), h3 = b.matrix(2), T = b.matrix(5);
     const int64_t c = known(b.number(6));
     const double length = vanishes(b.number(3), h1) ? 0 : std::sqrt(b.number(3));
@@ -217,9 +208,10 @@ class Krylov : public Spectral<Plugin> {
   }
   int64_t keeps() const { return std::min(m_ - 1, k_ + (m_ - k_) / 2); }
   // {T, beta, kept, best, theta, done}
-  void rotate(const Block& b) const {
+  void rotate(const Block &b) const {
     const Matrix T = b.matrix(0), kept = b.matrix(2), best = b.matrix(3), theta = b.matrix(4);
-    const auto Q = b.call().scratch<double>(m_ * m_), w = b.call().scratch<double>(m_);
+    const auto Q = b.call().template scratch<double>(m_ * m_),
+               w = b.call().template scratch<double>(m_);
     for (int64_t a = 0; a < m_; ++a)
       std::copy_n(T.row(a).data(), m_, &Q[static_cast<size_t>(a * m_)]);
     Call::check(this->la()->eigh(m_, Q.data(), m_, w.data()));
@@ -240,7 +232,7 @@ class Krylov : public Spectral<Plugin> {
     b.number(5) = converged ? 1 : 0;
   }
   // {rotated, next, V}
-  void restart(const Block& b) const {
+  void restart(const Block &b) const {
     const Matrix from = b.matrix(0), next = b.matrix(1), V = b.matrix(2);
     for (int64_t i = 0; i < V.rows(); ++i) {
       std::copy_n(from.row(i).data(), m_, V.row(i).data());
@@ -248,7 +240,7 @@ class Krylov : public Spectral<Plugin> {
     }
   }
   // {theta, T, count}
-  void restart_small(const Block& b) const {
+  void restart_small(const Block &b) const {
     const Matrix theta = b.matrix(0), T = b.matrix(1);
     for (int64_t a = 0; a < m_; ++a) {
       std::fill_n(T.row(a).data(), m_, 0.0);
@@ -257,9 +249,10 @@ class Krylov : public Spectral<Plugin> {
     b.number(2) = static_cast<double>(keeps());
   }
 
-  const assay_rng* random_;
-  int64_t k_ = 0, m_ = 0, space_ = 0;
+  int64_t m_ = 0;
   double tolerance_ = 0;
 };
 
 }  // namespace assay::author
+
+#endif
