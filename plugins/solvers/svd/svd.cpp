@@ -2,7 +2,7 @@
 // Truncated singular value decomposition: X ~ U diag(s) V', s descending, the best of rank k by the
 // squared loss (Eckart and Young 1936). W = U diag(s), H = V'; U, s and V are arrays of the result.
 // The entry of largest magnitude of each right vector is positive. How the directions are found is
-// in <assay/author/spectral/METHOD.hpp>; each leaves (A Z, Z), and the end rotates them.
+// in <assay/author/spectral/...>; each leaves (A Z, Z), and the end rotates them.
 #include <assay/author/spectral/methods.hpp>
 
 #include "full_basis.hpp"

@@ -10,7 +10,7 @@
 #include "../../plugin.hpp"
 #include "gram.hpp"
 #include "lanczos.hpp"
-#include "lapack.hpp"
+#include "dense.hpp"
 #include "power.hpp"
 #include "randomized.hpp"
 #include "subspace.hpp"

@@ -5,7 +5,7 @@
 #ifndef ASSAY_AUTHOR_SPECTRAL_TRIPLETS_HPP
 #define ASSAY_AUTHOR_SPECTRAL_TRIPLETS_HPP
 
-#include "lapack.hpp"
+#include "dense.hpp"
 
 namespace assay::author {
 

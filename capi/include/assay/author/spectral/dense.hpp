@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // LAPACK's divide and conquer on a dense copy of X in float64, every singular value to full accuracy: n x d numbers copied
 // twice, and 2 min(n, d) (n + d) for the vectors; on one thread. Of symmetric X its eigenvectors.
-#ifndef ASSAY_AUTHOR_SPECTRAL_LAPACK_HPP
-#define ASSAY_AUTHOR_SPECTRAL_LAPACK_HPP
+#ifndef ASSAY_AUTHOR_SPECTRAL_DENSE_HPP
+#define ASSAY_AUTHOR_SPECTRAL_DENSE_HPP
 
 #include "truncated.hpp"
 
