@@ -267,6 +267,10 @@ class Bench {
     static constexpr const char* kNames[] = {"W", "H", "S"};
     uint64_t state = 2;
     model.n_factors = spec::takes_factors(table, 2) ? 2 : 3;
+    if (spec::takes_autoencoders(table)) {
+      model.n_factors = 2;
+      model.layers = {kRank};
+    }
     const int64_t lengths[3] = {model.n(), model.d(), kRank};
     for (int side = 0; side < model.n_factors; ++side) {
       graph::Buffer& f = model.factor[side];

@@ -107,6 +107,10 @@ Expected<graph::Estimate> estimate(const Descriptor& d,
   model.n_factors = spec::takes_factors(solver, 2) ? 2 : 3;
   model.factor[0] = graph::Buffer::make(ASSAY_F64, x->rows, kRank);
   model.factor[1] = graph::Buffer::make(ASSAY_F64, x->cols, kRank);
+  if (spec::takes_autoencoders(solver)) {
+    model.n_factors = 2;
+    model.layers = {kRank};
+  }
   if (model.n_factors == 3) model.factor[2] = graph::Buffer::make(ASSAY_F64, kRank, kRank);
   if (const Descriptor* c = registry.find("penalty", spec::implied_constraint(solver))) {
     const std::string side = spec::implied_factor(solver);

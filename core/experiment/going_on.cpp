@@ -34,7 +34,8 @@ Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model
   return {};
 }
 
-// Only the solver that wrote it knows what its state means.
+}  // namespace
+
 Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
   const std::string prefix = kState;
   for (const kernels::Member& member : saved.arrays) {
@@ -54,8 +55,6 @@ Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
   }
   return {};
 }
-
-}  // namespace
 
 Expected<void> start_from(const SavedModel& saved, fit::Task& task) {
   for (int side = 0; side < task.model->n_factors; ++side)

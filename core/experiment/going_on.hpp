@@ -14,6 +14,9 @@ namespace assay::experiment {
 // Shapes must be those of task.model.
 Expected<void> start_from(const SavedModel& saved, fit::Task& task);
 
+// A solver's state out of a saved model: only the solver that wrote it knows what it means.
+Expected<void> set_state(const SavedModel& saved, graph::Model& model);
+
 struct Continued {
   SavedModel model;  // H moved on, W of the new rows
   fit::Result fitted;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/experiment/going_on.hpp"
 #include "core/experiment/trial.hpp"
 
 namespace assay::experiment {
@@ -101,6 +102,9 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
   spec::Trial trial;
   trial.model.kind = saved.about.value("kind", trial.model.kind);
   trial.model.rank = m.value("rank", std::vector<int64_t>());
+  trial.model.layers = m.value("layers", std::vector<int64_t>());
+  trial.model.bias =
+      !trial.model.layers.empty() && trial.model.rank.front() > trial.model.layers.back();
   trial.data.compute = m.value("compute", "f64");
   const Json& data = saved.about["data"];
   trial.data.missing_nan = data.value("missing_nan", false);
@@ -195,6 +199,8 @@ Expected<Rows> transform_rows(const SavedModel& saved,
     (*model)->factor[2] = storage_view(*S, 2);
     (*model)->frozen[2] = true;
   }
+  // What makes W from X is the solver's state.
+  if (!trial->model.layers.empty()) ASSAY_TRY(set_state(saved, **model));
   start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
   solve_well(trial->stop);
   auto task = make_task(*trial, data, **model, runtime);

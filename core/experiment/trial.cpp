@@ -209,7 +209,7 @@ bool is_trace_column(const std::string& name) {
 
 void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& runtime) {
   const int64_t k = largest_rank(trial), least = std::min(x.rows, x.cols);
-  if (k > least && runtime.log)
+  if (k > least && trial.model.layers.empty() && runtime.log)
     runtime.log(
         ASSAY_LOG_WARNING,
         fmt::format("rank {} is above the smaller side of the data, {}: without constraints "
@@ -250,6 +250,7 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
   }
   const auto& rank = trial.model.rank;
   model->n_factors = rank.size() == 2 ? 3 : 2;
+  model->layers = trial.model.layers;
   for (int side = 0; side < model->n_factors; ++side) {
     const spec::FactorSpec& factor = factor_spec(trial.model, side);
     auto penalties = make_penalties(factor, side, *runtime.registry);

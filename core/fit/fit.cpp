@@ -90,7 +90,7 @@ class Loop {
     auto measurer = Measurer::create(model_, task_.heldout, task_.metrics, options_);
     if (!measurer) return std::move(measurer.error());
     measurer_ = std::move(*measurer);
-    ASSAY_TRY(own_residual());
+    ASSAY_TRY(own_measure());
     last_save_ = Clock::now();
     return {};
   }
@@ -101,13 +101,25 @@ class Loop {
     const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
     return (solver->flags & ASSAY_SOLVER_NO_RESIDUAL) == 0;
   }
-  Expected<void> own_residual() {
+  Expected<void> own_measure() {
     if (host_residual()) return {};
     graph::PlanOptions options = options_;
-    options.compute = ASSAY_F64;
+    if (!makes_rows()) options.compute = ASSAY_F64;
     auto plan = solver_->plan(ASSAY_MEASURE, model_, options);
     if (!plan) return std::move(plan.error());
-    residual_ = std::move(*plan);
+    own_ = std::move(*plan);
+    return {};
+  }
+  // W is made from X: the solver's MEASURE brings it up to date, and may know the objective.
+  bool makes_rows() const {
+    const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
+    return (solver->flags & ASSAY_FITS_AUTOENCODER) != 0;
+  }
+  Expected<void> make_rows(TraceRow& row) {
+    if (!makes_rows() || !own_) return {};
+    auto made = own_->run(false);
+    if (!made) return not_finite(std::move(made.error()));
+    if (made->has_objective) row.objective = made->objective;
     return {};
   }
 
@@ -146,6 +158,8 @@ class Loop {
   Expected<void> measure_entering(TraceRow& row) {
     row.iteration = p_.iteration;
     row.seconds = p_.seconds;
+    ASSAY_TRY(make_rows(row));
+    if (stop_ == Stop::kNonFinite) return {};
     if (task_.stop.kkt_tol > 0) {
       auto e = certificate_->evaluate();
       if (!e) return not_finite(std::move(e.error()));
@@ -163,8 +177,8 @@ class Loop {
 
   Expected<double> residual(const Evaluation& e) {
     if (host_residual()) return e.kkt;
-    if (!residual_) return kNotMeasured;
-    auto step = residual_->run(false);
+    if (!own_ || makes_rows()) return kNotMeasured;
+    auto step = own_->run(false);
     if (!step) return std::move(step.error());
     const auto found = step->reports.find("kkt");
     return found == step->reports.end() ? kNotMeasured : found->second;
@@ -253,9 +267,10 @@ class Loop {
   }
 
   Expected<Result> certify() {
+    TraceRow row;
+    ASSAY_TRY(make_rows(row));
     auto e = evaluate_end();
     if (!e) return std::move(e.error());
-    TraceRow row;
     row.iteration = p_.iteration;
     row.seconds = p_.seconds;
     row.loss = e->loss;
@@ -263,7 +278,7 @@ class Loop {
     if (!kkt) ASSAY_TRY(not_finite(std::move(kkt.error())));
     row.kkt = e->kkt = kkt ? *kkt : kNotMeasured;
     ASSAY_TRY(measure_factors(row));
-    row.objective = row.loss + row.penalty;
+    if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));
     return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_)};
@@ -278,7 +293,7 @@ class Loop {
   std::optional<Error> numeric_;
   std::unique_ptr<Certificate> certificate_;
   std::unique_ptr<Method> solver_;
-  std::unique_ptr<graph::Plan> step_, residual_;  // residual_: the solver's own, or none
+  std::unique_ptr<graph::Plan> step_, own_;  // own_: what the solver measures itself, or none
   std::unique_ptr<Measurer> measurer_;
   Clock::time_point last_save_;
 };

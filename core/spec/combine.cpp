@@ -66,7 +66,9 @@ class Combination {
     context_.out.push_back(std::move(d));
   }
 
+  // Which models it fits.
   void factors() {
+    if (!trial_.model.layers.empty()) return layers();
     const auto n = static_cast<int>(trial_.model.rank.size()) + 1;
     if (takes_factors(solver_of(solver_), n)) return;
     const char* what = n == 3 ? "three factors" : "two factors";
@@ -75,6 +77,13 @@ class Combination {
                                        [n](const assay_solver& s) { return takes_factors(s, n); })),
            use_mark(root_, "model.rank"), n == 3 ? "a rank per side: W S H" : "one rank: W H",
            n == 3 ? "fits W H: one rank" : "fits W S H: `rank: [k1, k2]`");
+  }
+
+  void layers() {
+    if (takes_autoencoders(solver_of(solver_))) return;
+    refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit autoencoders", solver_.id))
+               .with_help(solvers_that(context_.registry, "autoencoders", takes_autoencoders)),
+           use_mark(root_, "model.layers"), "layers", "fits factors");
   }
 
   // What bits cannot say: which signs, ranks or penalties go together.

@@ -124,6 +124,10 @@ json configuration(const Trial& t, const Context& context) {
               {"seed", t.seed},
               {"repeat", t.repeat}};
   if (t.model.rank.size() == 2) out["model"]["S"] = factor(t.model.S, context);
+  if (!t.model.layers.empty()) {
+    out["model"]["layers"] = t.model.layers;
+    out["model"]["bias"] = t.model.bias;
+  }
   return out;
 }
 
@@ -185,8 +189,12 @@ void describe_trial(Trial& trial,
   for (const auto& [key, value] : trial.cell) {
     if (key != "solver") trial.label += fmt::format(", {} {}", last_word(key), value);
   }
-  if (trial.cell.empty() && !trial.model.rank.empty())
-    trial.label += fmt::format(", rank {}", fmt::join(trial.model.rank, " x "));
+  const ModelSpec& m = trial.model;
+  if (!trial.cell.empty()) return;
+  if (!m.layers.empty())
+    trial.label += fmt::format(", layers {}", fmt::join(m.layers, "-"));
+  else if (!m.rank.empty())
+    trial.label += fmt::format(", rank {}", fmt::join(m.rank, " x "));
 }
 
 }  // namespace assay::spec

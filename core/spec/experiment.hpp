@@ -53,7 +53,9 @@ struct FactorSpec {
 
 struct ModelSpec {
   std::string kind = "factorization";
-  std::vector<int64_t> rank;
+  std::vector<int64_t> rank;  // of an autoencoder: the width of its last layer, one more with bias
+  std::vector<int64_t> layers;  // of an autoencoder
+  bool bias = false;            // of an autoencoder
   Use loss;
   FactorSpec W, H, S;
 };

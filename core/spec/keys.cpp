@@ -71,7 +71,10 @@ const std::vector<Key>& keys() {
        "mixtures"},
       {"model.density", Type::kAny, "", 0, 0, "", "family of a mixture", "mixtures"},
       {"model.prior", Type::kAny, "", 0, 0, "", "prior of a mixture", "mixtures"},
-      {"model.layers", Type::kAny, "", 0, 0, "", "layers of an autoencoder", "autoencoders"},
+      {"model.layers", Type::kIntList, "", 1, kMost, "",
+       "of an autoencoder: widths of the layers between X and its model", nullptr},
+      {"model.bias", Type::kBool, "", 0, 0, "true",
+       "of an autoencoder: every layer adds a constant", nullptr},
 
       {"init", Type::kUse, "init", 0, 0, "", "starting factors", nullptr},
       {"solver", Type::kUse, "solver", 0, 0, "", "the algorithm (required)", nullptr},
@@ -169,7 +172,7 @@ std::vector<std::string> words_of(const Key& key) {
 std::vector<std::string> words_taken(const Key& key) {
   const std::string path = key.path;
   if (path == "split.use") return {"entries", "file"};
-  if (path == "model.kind") return {"factorization"};
+  if (path == "model.kind") return {"factorization", "autoencoder"};
   return words_of(key);
 }
 

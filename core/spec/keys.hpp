@@ -21,6 +21,7 @@ enum class Type {
   kUseList,  // a list of them
   kTextList,
   kIntOrList,
+  kIntList,
   kAny  // checked by hand: matrix, cases, exclude, threads
 };
 

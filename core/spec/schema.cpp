@@ -152,6 +152,11 @@ Json value_schema(const plugin::Registry& registry, const Key& key, const std::s
           {"anyOf", {one, {{"type", "array"}, {"items", one}, {"minItems", 1}, {"maxItems", 2}}}}};
       break;
     }
+    case Type::kIntList:
+      out = {{"type", "array"},
+             {"items", {{"type", "integer"}, {"minimum", key.lo}}},
+             {"minItems", 1}};
+      break;
     case Type::kAny: {
       if (path == "threads") {
         out = {

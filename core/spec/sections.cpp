@@ -94,6 +94,12 @@ void Section::number(const std::string& key, double& out) const {
     out = *value;
 }
 
+void Section::flag(const std::string& key, bool& out) const {
+  const Node* node = find(key);
+  if (!node) return;
+  if (const auto value = read_bool(*node, path(key), context_.out)) out = *value;
+}
+
 void Section::text(const std::string& key, std::string& out) const {
   const Node* node = find(key);
   if (!node) return;

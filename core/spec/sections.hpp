@@ -30,6 +30,7 @@ class Section {
   // says so and sets 0.
   void integer(const std::string& key, int64_t& out) const;
   void number(const std::string& key, double& out) const;
+  void flag(const std::string& key, bool& out) const;
   void text(const std::string& key, std::string& out) const;
   void word(const std::string& key, std::string& out) const;
   void file(const std::string& key, std::string& out) const;  // a path, resolved

@@ -57,6 +57,9 @@ std::optional<Error> solver_refusal(const Trial& trial,
   p.k[0] = rank.front();
   p.k[1] = rank.back();
   p.k[2] = p.n_factors == 3 ? rank.front() : 0;
+  p.n_layers = static_cast<int64_t>(trial.model.layers.size());
+  p.layers = p.n_layers > 0 ? trial.model.layers.data() : nullptr;
+  if (trial.model.bias) p.flags |= ASSAY_PROBLEM_BIAS;
   const FactorSpec* const factors[3] = {&trial.model.W, &trial.model.H, &trial.model.S};
   for (int side = 0; side < p.n_factors; ++side)
     describe_factor(*factors[side], penalties[static_cast<size_t>(side)], side, p);

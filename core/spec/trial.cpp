@@ -12,6 +12,8 @@
 namespace assay::spec {
 namespace {
 
+constexpr const char* kAutoencoder = "autoencoder";
+
 class TrialReader {
  public:
   TrialReader(const Node& root, Context& context, const std::vector<std::string>& supplied)
@@ -83,17 +85,21 @@ class TrialReader {
     if (!model.map()) return;
     ModelSpec& out = trial_.model;
     model.word("kind", out.kind);
-    if (out.kind != "factorization") {
+    if (out.kind != "factorization" && out.kind != kAutoencoder) {
       report_later(model.find("kind")->mark, "model.kind",
                    fmt::format("models of kind `{}`", out.kind), context_);
       return;
     }
-    rank(model);
+    if (out.kind == kAutoencoder)
+      layers(model);
+    else
+      ranks(model);
     if (const Node* loss = model.find("loss")) {
       if (auto use = read_use(*loss, "loss", "model.loss", context_)) out.loss = std::move(*use);
     } else {
       standard("loss", "model.loss", out.loss);
     }
+    if (out.kind == kAutoencoder) return;
     factor("W", out.W);
     factor("H", out.H);
     if (out.rank.size() == 2) {
@@ -107,7 +113,49 @@ class TrialReader {
     }
   }
 
-  void rank(const Section& model) {
+  // A key that only models of another kind have.
+  void foreign(const Node& map, const std::string& path, const std::string& help) {
+    const Entry* entry = map.entry(path.substr(path.find_last_of('.') + 1));
+    if (!entry) return;
+    context_.out.push_back(
+        Diagnostic("E0120", fmt::format("`{}` does not belong to a model of kind `{}`", path,
+                                        trial_.model.kind))
+            .at(entry->mark)
+            .about(path)
+            .with_help(help));
+  }
+
+  // An autoencoder: M = W H, W the last layer before X's model.
+  void layers(const Section& model) {
+    ModelSpec& out = trial_.model;
+    for (const char* key : {"model.rank", "model.W", "model.H", "model.S"})
+      foreign(*model.map(), key, "`layers` says how wide W and H are, and the solver trains both");
+    foreign(root_, "init", "the solver draws its weights: its option `init`");
+    out.bias = true;
+    model.flag("bias", out.bias);
+    const Node* node = model.find("layers");
+    if (!node) {
+      missing("model.layers",
+              "`layers: [128, 16, 128]` has a code of 16 between two layers of 128");
+      return;
+    }
+    if (!node->is_list() || node->items.empty()) {
+      report_kind(*node, "model.layers", "a list of widths", context_.out);
+      return;
+    }
+    Wanted wanted;
+    wanted.path = "model.layers";
+    wanted.lo = find_key("model.layers")->lo;
+    wanted.hi = find_key("model.layers")->hi;
+    for (const Node& one : node->items)
+      if (const auto width = read_int(one, wanted, context_.out)) out.layers.push_back(*width);
+    if (out.layers.size() == node->items.size())
+      out.rank = {out.layers.back() + (out.bias ? 1 : 0)};
+  }
+
+  void ranks(const Section& model) {
+    for (const char* key : {"model.layers", "model.bias"})
+      foreign(*model.map(), key, "`kind: autoencoder` has layers");
     const Node* node = model.find("rank");
     if (!node) {
       missing("model.rank", "`rank: 16` fits 16 components");
@@ -156,7 +204,7 @@ class TrialReader {
   void plugins() {
     if (const Node* node = find_path(root_, "init")) {
       if (auto use = read_use(*node, "init", "init", context_)) trial_.init = std::move(*use);
-    } else {
+    } else if (trial_.model.kind != kAutoencoder) {
       standard("init", "init", trial_.init);
     }
     if (const Node* node = find_path(root_, "solver")) {

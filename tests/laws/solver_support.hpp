@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/data/observe.hpp"
+#include "core/spec/capabilities.hpp"
 #include "core/spec/parse.hpp"
 #include "tests/fit/support.hpp"
 
@@ -165,11 +166,13 @@ inline std::optional<Posed> pose(const plugin::Descriptor* solver, const plugin:
   return {};
 }
 
-// All that go together; every solver does with some loss.
+// All that go together; every solver of factors does with some loss.
 inline const std::vector<Posed>& all_posed() {
   static const std::vector<Posed> all = [] {
     std::vector<Posed> out;
     for (const plugin::Descriptor* solver : registry()->all("solver")) {
+      const auto& table = *static_cast<const assay_solver*>(solver->plugin->vtable);
+      if (!spec::takes_factors(table, 2) && !spec::takes_factors(table, 3)) continue;
       const size_t before = out.size();
       for (const plugin::Descriptor* loss : registry()->all("loss"))
         if (auto p = pose(solver, loss)) out.push_back(std::move(*p));

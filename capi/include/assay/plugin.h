@@ -224,7 +224,8 @@ enum {
   ASSAY_TAKES_UNOBSERVED = 8
 }; /* of the data */
 /* Flags of a solver. FITS: which models; none of these bits: W H. AUTOENCODER: M = W H with W made from X by layers
-   (`model.kind: autoencoder`, `model.layers`). NO_RESIDUAL: what it finds is not stationary for the
+   (`model.kind: autoencoder`, `model.layers`); its program for the purpose MEASURE brings W up to date before anything is
+   measured, and may report "objective". NO_RESIDUAL: what it finds is not stationary for the
    sets of the factors alone (H follows from other arrays, W is orthogonal), so the host takes no KKT
    residual; a program for the purpose MEASURE that reports "kkt" states the solver's own. */
 enum {

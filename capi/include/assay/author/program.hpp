@@ -125,6 +125,11 @@ class Builder {
   template <auto Member, class T = typename detail::member_of<decltype(Member)>::type>
   void each(const char *name, int32_t axis, std::initializer_list<assay_arg> args, int32_t tag = 0,
             uint32_t flags = 0) const {
+    each<Member, T>(name, axis, std::span<const assay_arg>(args.begin(), args.size()), tag, flags);
+  }
+  template <auto Member, class T = typename detail::member_of<decltype(Member)>::type>
+  void each(const char *name, int32_t axis, std::span<const assay_arg> args, int32_t tag = 0,
+            uint32_t flags = 0) const {
     assay_each e{};
     e.struct_size = sizeof e;
     e.flags = flags;
@@ -132,11 +137,14 @@ class Builder {
     e.axis = axis;
     e.n_args = static_cast<int32_t>(args.size());
     e.fn = detail::block_thunk<Member, T>;
-    e.args = args.begin();
+    e.args = args.data();
     e.tag = tag;
     b_->each(b_, &e);
   }
   // The lines up to end(): see assay_builder.
+  void batches(int64_t size, int32_t order, uint64_t stream) const {
+    b_->batches(b_, size, order, stream);
+  }
   void loop(int64_t max, assay_buf until) const { b_->loop(b_, max, until); }
   void end() const { b_->end(b_); }
   void report(const char *name, assay_buf buffer) const { b_->report(b_, name, buffer); }
