@@ -20,7 +20,7 @@ packages=(
   g++ gcc make cmake ninja-build pkg-config git
   libtbb-dev libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libcli11-dev
   libxtensor-dev libxtensor-blas-dev libopenblas-dev libsleef-dev
-  libpng-dev zlib1g-dev
+  libpng-dev zlib1g-dev libicu-dev
 )
 test_packages=(
   doctest-dev clang binutils python3 python3-numpy ccache dataset-fashion-mnist

@@ -20,6 +20,7 @@ int report(const Tool& tool, const Expected<experiment::Applied>& done, bool fit
       out.update({{"stop", fit::stop_name(done->stop)},
                   {"iterations", done->iterations},
                   {"F", done->objective}});
+    if (!done->units.empty()) out["units"] = "after " + done->units;
     tool.out(out.dump() + "\n");
     return kOk;
   }
@@ -27,20 +28,31 @@ int report(const Tool& tool, const Expected<experiment::Applied>& done, bool fit
   if (fitted)
     tool.out(fmt::format(", {} after {} step{}, F {:.6g}", fit::stop_name(done->stop),
                          done->iterations, done->iterations == 1 ? "" : "s", done->objective));
+  if (!done->units.empty())
+    tool.out(fmt::format(", in the units after transform `{}`, which has no inverse", done->units));
   tool.out("\n");
   return caught_signal() != 0 ? 128 + caught_signal() : kOk;
 }
 
 }  // namespace
 
-int transform(const Tool& tool, const ApplyFlags& flags) {
-  const auto registry = tool.open_registry();
-  if (!registry) return kUnusable;
-  catch_signals();
+experiment::ApplyOptions apply_options(const Tool& tool, const ApplyFlags& flags) {
   experiment::ApplyOptions options;
   options.reader = flags.reader;
   options.threads = flags.threads;
   options.cancel = &cancelled();
+  if (!tool.quiet)
+    options.log = [&tool](int32_t level, const std::string& text) {
+      if (level >= ASSAY_LOG_WARNING) tool.err("note: " + text + "\n");
+    };
+  return options;
+}
+
+int transform(const Tool& tool, const ApplyFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  catch_signals();
+  const experiment::ApplyOptions options = apply_options(tool, flags);
   return report(
       tool, experiment::transform(flags.model, flags.data, flags.output, registry, options), true);
 }
@@ -49,10 +61,7 @@ int partial_fit(const Tool& tool, const ApplyFlags& flags) {
   const auto registry = tool.open_registry();
   if (!registry) return kUnusable;
   catch_signals();
-  experiment::ApplyOptions options;
-  options.reader = flags.reader;
-  options.threads = flags.threads;
-  options.cancel = &cancelled();
+  const experiment::ApplyOptions options = apply_options(tool, flags);
   return report(tool,
                 experiment::partial_fit(flags.model, flags.data, flags.output, flags.steps,
                                         registry, options),

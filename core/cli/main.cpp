@@ -133,7 +133,10 @@ void add_apply(CLI::App& app, Tool& tool) {
       add_verb(app, tool, "transform", "apply a saved model to new rows", transform);
   const auto [on, more_rows] =
       add_verb(app, tool, "partial-fit", "go on fitting a saved model over new rows", partial_fit);
-  for (const auto& [verb, flags] : {std::pair(forth, new_rows), std::pair(on, more_rows)}) {
+  const auto [near, queries] =
+      add_verb(app, tool, "nearest", "the rows of a model most similar to new rows", nearest);
+  for (const auto& [verb, flags] :
+       {std::pair(forth, new_rows), std::pair(on, more_rows), std::pair(near, queries)}) {
     verb->add_option("model", flags->model, "model.npz of a trial")->required()->type_name("MODEL");
     verb->add_option("data", flags->data, "file with the new rows")->required()->type_name("DATA");
     verb->add_option("--reader", flags->reader,
@@ -149,6 +152,12 @@ void add_apply(CLI::App& app, Tool& tool) {
       ->type_name("FILE")
       ->capture_default_str();
   add_common(*on, tool);
+  near->add_option("--top", queries->top, "how many of them")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->capture_default_str();
+  near->add_flag("--csv", queries->csv, "CSV instead of a table");
+  add_common(*near, tool);
   const auto [back, known] =
       add_verb(app, tool, "reconstruct", "the model's approximation of its data", reconstruct);
   back->add_option("model", known->model, "model.npz of a trial")->required()->type_name("MODEL");

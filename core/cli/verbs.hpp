@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/cli/tool.hpp"
+#include "core/experiment/apply.hpp"
 
 namespace assay::cli {
 
@@ -47,11 +48,15 @@ int graph(const Tool& tool, const GraphFlags& flags);
 struct ApplyFlags {
   std::string model, data, output, reader;
   int threads = 0;
-  int64_t steps = 1;
+  int64_t steps = 1, top = 5;
+  bool csv = false;
 };
+// What the flags ask for; warnings go to the terminal.
+experiment::ApplyOptions apply_options(const Tool& tool, const ApplyFlags& flags);
 int partial_fit(const Tool& tool, const ApplyFlags& flags);
 int transform(const Tool& tool, const ApplyFlags& flags);
 int reconstruct(const Tool& tool, const ApplyFlags& flags);
+int nearest(const Tool& tool, const ApplyFlags& flags);
 
 struct InitFlags {
   std::string data = "data.csv", output;

@@ -76,38 +76,104 @@ struct Replaced {
   AlignedArray<unsigned char> values;
 };
 
+// Zeros that are not stored must stay what they are.
+Error would_be_dense(const std::string& become) {
+  return Error(ASSAY_E_COMBINATION, "",
+               "sparse data would become dense: unstored zeros would turn into " + become)
+      .with_help("use dense data, a transform that keeps 0, or `unstored: unobserved`");
+}
+
+// Stored entry p as the view shows it.
+double stored(const Data& x, int64_t p) {
+  const Lines& csr = x.csr;
+  const int64_t j = csr.indices[p];
+  const double v = csr.dtype == ASSAY_F64
+                       ? static_cast<const double*>(csr.values)[p]
+                       : static_cast<double>(static_cast<const float*>(csr.values)[p]);
+  return v * (x.scale ? (*x.scale)[j] : 1) + (x.shift ? (*x.shift)[j] : 0);
+}
+
+// Values of another meaning at the places of csr.
+std::shared_ptr<Replaced> replacement(const Lines& csr) {
+  auto replaced = std::make_shared<Replaced>();
+  replaced->owner = csr.owner;
+  replaced->values = AlignedArray<unsigned char>(csr.nnz * dtype_size(csr.dtype));
+  return replaced;
+}
+void replace(const Lines& csr, Replaced& with, int64_t p, double v) {
+  if (csr.dtype == ASSAY_F64) {
+    set_value<double>(with.values.data(), p, v);
+  } else {
+    set_value<float>(with.values.data(), p, v);
+  }
+}
+Data replaced_by(const Data& x, std::shared_ptr<Replaced> values) {
+  Data out = x;
+  forget_view(out);
+  out.csr.values = values->values.data();
+  out.csr.owner = std::move(values);
+  return out;
+}
+
 Expected<Data> sparse_element(const Data& x, const Elementwise& f) {
   if (x.unstored_zero) {
     double zero = 0;
     if (!x.shift) ASSAY_TRY(f(1, &zero));
-    if (x.shift || zero != 0)
-      return Error(ASSAY_E_COMBINATION, "",
-                   "sparse data would become dense: unstored zeros would turn into " +
-                       (x.shift ? std::string("numbers of their column") : format_shortest(zero)))
-          .with_help("use dense data, a transform that keeps 0, or `unstored: unobserved`");
+    if (x.shift) return would_be_dense("numbers of their column");
+    if (zero != 0) return would_be_dense(format_shortest(zero));
   }
   const Lines& csr = x.csr;
-  auto replaced = std::make_shared<Replaced>();
-  replaced->owner = csr.owner;
-  replaced->values = AlignedArray<unsigned char>(csr.nnz * dtype_size(csr.dtype));
+  auto replaced = replacement(csr);
   for (int64_t p = 0; p < csr.nnz; ++p) {
     if (csr.weights && !(csr.weights[p] > 0)) continue;
-    const int64_t j = csr.indices[p];
-    double v = csr.dtype == ASSAY_F64
-                   ? static_cast<const double*>(csr.values)[p]
-                   : static_cast<double>(static_cast<const float*>(csr.values)[p]);
-    v = v * (x.scale ? (*x.scale)[j] : 1) + (x.shift ? (*x.shift)[j] : 0);
+    double v = stored(x, p);
     ASSAY_TRY(f(1, &v));
-    if (csr.dtype == ASSAY_F64) {
-      set_value<double>(replaced->values.data(), p, v);
-    } else {
-      set_value<float>(replaced->values.data(), p, v);
+    replace(csr, *replaced, p, v);
+  }
+  return replaced_by(x, std::move(replaced));
+}
+
+Expected<Data> sparse_rows(const Data& x, const Elementwise& f) {
+  if (x.unstored_zero && x.shift) return would_be_dense("numbers of their column");
+  const Lines& csr = x.csr;
+  auto replaced = replacement(csr);
+  std::vector<double> row;
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < x.rows; ++i) {
+    row.clear();
+    places.clear();
+    for (int64_t p = csr.indptr[i]; p < csr.indptr[i + 1]; ++p) {
+      if (csr.weights && !(csr.weights[p] > 0)) continue;
+      places.push_back(p);
+      row.push_back(stored(x, p));
     }
+    if (row.empty()) continue;
+    ASSAY_TRY(f(static_cast<int64_t>(row.size()), row.data()));
+    for (size_t e = 0; e < row.size(); ++e) replace(csr, *replaced, places[e], row[e]);
+  }
+  return replaced_by(x, std::move(replaced));
+}
+
+template <class T>
+Expected<Data> dense_rows(const Data& x, const Elementwise& f, int32_t dtype) {
+  auto store = allocate_dense(x.rows, x.cols, dtype);
+  if (!store) return std::move(store.error());
+  std::vector<double> row(static_cast<size_t>(x.cols)), seen;
+  for (int64_t i = 0; i < x.rows; ++i) {
+    load<double>(x, i, 1, 0, x.cols, row.data(), x.cols);
+    const auto observed = [&](int64_t j) { return !x.mask || x.mask->observed(i, j); };
+    seen.clear();
+    for (int64_t j = 0; j < x.cols; ++j)
+      if (observed(j)) seen.push_back(row[static_cast<size_t>(j)]);
+    if (seen.empty()) continue;
+    ASSAY_TRY(f(static_cast<int64_t>(seen.size()), seen.data()));
+    T* to = static_cast<T*>(store->data) + i * x.cols;
+    size_t next = 0;
+    for (int64_t j = 0; j < x.cols; ++j) to[j] = observed(j) ? static_cast<T>(seen[next++]) : T{0};
   }
   Data out = x;
   forget_view(out);
-  out.csr.values = replaced->values.data();
-  out.csr.owner = std::move(replaced);
+  out.dense = std::move(store->dense);
   return out;
 }
 
@@ -140,6 +206,16 @@ Expected<Data> with_element(const Data& x, const Elementwise& f, Rewrite* how) {
     }
     return x.dense.dtype == ASSAY_F32 ? rewritten<float>(x, f, ASSAY_F32)
                                       : rewritten<double>(x, f, ASSAY_F64);
+  } catch (const std::bad_alloc&) {
+    return Error(ASSAY_E_MEMORY, "", "not enough memory to rewrite the data");
+  }
+}
+
+Expected<Data> with_rows(const Data& x, const Elementwise& f) {
+  try {
+    if (x.sparse) return sparse_rows(x, f);
+    return x.dense.dtype == ASSAY_F32 ? dense_rows<float>(x, f, ASSAY_F32)
+                                      : dense_rows<double>(x, f, ASSAY_F64);
   } catch (const std::bad_alloc&) {
     return Error(ASSAY_E_MEMORY, "", "not enough memory to rewrite the data");
   }

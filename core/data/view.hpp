@@ -24,4 +24,9 @@ enum class Rewrite { kNone, kTable, kStorage };
 // zeros need f(0) = 0 (E0102).
 Expected<Data> with_element(const Data& x, const Elementwise& f, Rewrite* how);
 
+// Each row x'' = f(x') of its own: f gets the observed entries of a row, of sparse data those that
+// are stored (which may be none), and leaves as many. Rewritten once, float64 (float32 where it
+// was).
+Expected<Data> with_rows(const Data& x, const Elementwise& f);
+
 }  // namespace assay::data

@@ -12,9 +12,8 @@
 #include "core/experiment/files.hpp"
 #include "core/experiment/going_on.hpp"
 #include "core/experiment/new_rows.hpp"
-#include "core/experiment/session.hpp"
+#include "core/experiment/open_model.hpp"
 #include "core/kernels/linalg.hpp"
-#include "core/plugin/load.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -103,73 +102,6 @@ Expected<kernels::Member> product(const SavedModel& saved) {
   return product(*left, H);
 }
 
-// Where new rows come from: the reader asked for; else the one of the training data when the name
-// ends alike; else the one that knows the file.
-Expected<void> choose_reader(const SavedModel& saved,
-                             const std::string& path,
-                             const std::string& asked,
-                             const plugin::Registry& registry,
-                             spec::DataSpec& data) {
-  data.path = path;
-  const Json& about = saved.about["data"];
-  const plugin::Descriptor* d = nullptr;
-  if (!asked.empty()) {
-    spec::Use use;
-    use.id = asked;
-    auto found = find_plugin(registry, "reader", use);
-    if (!found) return std::move(found.error());
-    d = *found;
-  } else {
-    d = plugin::find_reader(registry, path);
-  }
-  if (!d) {
-    Error e(ASSAY_E_FORMAT, "E0306", fmt::format("no reader knows `{}`", path));
-    e.file = path;
-    e.help.push_back("name one with `--reader`; `assay list readers` shows them");
-    return e;
-  }
-  if (about.contains("reader") && about["reader"].value("use", "") == d->id) {
-    auto use = use_from_json(about["reader"], "reader", registry);
-    if (!use) return std::move(use.error());
-    data.reader = std::move(*use);
-    data.label_column = about.value("label_column", "");
-    return {};
-  }
-  data.reader.id = d->id;
-  auto options = plugin::Options::complete(d->plugin->options, {}, d->id);
-  if (!options) return std::move(options.error());
-  data.reader.options = std::move(*options);
-  return {};
-}
-
-}  // namespace
-
-namespace {
-
-// A saved model, alive, with new rows.
-struct Opened {
-  SavedModel saved;
-  Runtime runtime;
-  std::shared_ptr<const data::Data> rows;
-};
-Expected<Opened> open(const std::string& model_path,
-                      const std::string& data_path,
-                      std::shared_ptr<plugin::Registry> registry,
-                      const ApplyOptions& options) {
-  auto saved = read_model(model_path);
-  if (!saved) return std::move(saved.error());
-  auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
-  if (!runtime) return std::move(runtime.error());
-  runtime->cancel = options.cancel;
-  auto trial = trial_of(*saved, *runtime->registry);
-  if (!trial) return std::move(trial.error());
-  ASSAY_TRY(choose_reader(*saved, data_path, options.reader, *runtime->registry, trial->data));
-  Session session(*runtime);
-  auto raw = load_rows(*saved, *trial, session);
-  if (!raw) return std::move(raw.error());
-  return Opened{std::move(*saved), std::move(*runtime), std::move(*raw)};
-}
-
 }  // namespace
 
 Expected<Applied> transform(const std::string& model_path,
@@ -177,7 +109,7 @@ Expected<Applied> transform(const std::string& model_path,
                             const std::string& out_path,
                             std::shared_ptr<plugin::Registry> registry,
                             const ApplyOptions& options) {
-  auto opened = open(model_path, data_path, std::move(registry), options);
+  auto opened = open_model(model_path, data_path, std::move(registry), options);
   if (!opened) return std::move(opened.error());
   auto rows = transform_rows(opened->saved, opened->rows, opened->runtime);
   if (!rows) return std::move(rows.error());
@@ -199,7 +131,7 @@ Expected<Applied> partial_fit(const std::string& model_path,
   if (out_path.size() < 4 || out_path.compare(out_path.size() - 4, 4, ".npz") != 0)
     return Error(ASSAY_E_ARGUMENT, "E0008", fmt::format("a model is no `{}`", out_path))
         .with_help("end the name with `.npz`");
-  auto opened = open(model_path, data_path, std::move(registry), options);
+  auto opened = open_model(model_path, data_path, std::move(registry), options);
   if (!opened) return std::move(opened.error());
   auto done = partial_fit(opened->saved, opened->rows, steps, opened->runtime);
   if (!done) return std::move(done.error());
@@ -225,13 +157,15 @@ Expected<Applied> reconstruct(const std::string& model_path,
   if (!learnt) return std::move(learnt.error());
   auto X = product(*saved);
   if (!X) return std::move(X.error());
-  ASSAY_TRY(
-      undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, *runtime));
+  auto units =
+      undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, *runtime);
+  if (!units) return std::move(units.error());
   ASSAY_TRY(write_array(out_path, *X, names_of(*saved).cols));
   Applied done;
   done.rows = X->rows;
   done.cols = X->cols;
   done.file = out_path;
+  done.units = std::move(*units);
   return done;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/expected.hpp"
 #include "core/fit/trace.hpp"
+#include "core/plugin/context.hpp"
 #include "core/plugin/registry.hpp"
 
 namespace assay::experiment {
@@ -18,6 +19,7 @@ struct ApplyOptions {
                        // suffix and content
   int threads = 0;
   const std::atomic<bool>* cancel = nullptr;
+  plugin::LogSink log;  // what readers and transforms have to say
 };
 
 struct Applied {
@@ -26,6 +28,7 @@ struct Applied {
   int64_t iterations = 0;
   double objective = 0;  // of the new rows, H fixed
   std::string file;
+  std::string units;  // reconstruct: the transform without an inverse behind which numbers stay
 };
 
 // W of the rows of `data_path` under the model in `model_path`, written to `out_path` (.npy, .npz
@@ -45,7 +48,8 @@ Expected<Applied> partial_fit(const std::string& model_path,
                               std::shared_ptr<plugin::Registry> registry,
                               const ApplyOptions& options);
 
-// W H of the model itself, in the units of the data as read, written to `out_path`.
+// W H of the model itself, in the units of the data as read as far as transforms have inverses
+// (Applied::units), written to `out_path`.
 Expected<Applied> reconstruct(const std::string& model_path,
                               const std::string& out_path,
                               std::shared_ptr<plugin::Registry> registry,

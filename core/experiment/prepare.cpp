@@ -109,36 +109,52 @@ class Transform {
   Expected<DataPtr> apply(const data::Data& x,
                           const std::vector<kernels::Member>& learnt,
                           const Runtime& runtime) const {
-    return table_->form == ASSAY_TRANSFORM_AFFINE ? affine(x, learnt) : element(x, runtime);
+    if (!rewrites()) return affine(x, learnt);
+    auto rewritten = rewrite(x, runtime);
+    return rewritten && scales() ? affine(**rewritten, learnt) : std::move(rewritten);
   }
+  // Whether it needs the entries of a row together.
+  bool of_rows() const { return table_->form == ASSAY_TRANSFORM_ROW; }
 
-  Expected<void> undo(const std::vector<kernels::Member>& learnt,
+  // False, and x as it was: it has no inverse.
+  Expected<bool> undo(const std::vector<kernels::Member>& learnt,
                       double* x,
                       int64_t rows,
                       int64_t cols) const {
-    if (table_->form == ASSAY_TRANSFORM_AFFINE) {
+    const bool inverts = ASSAY_HAS(table_, invert) && table_->invert;
+    if (of_rows() || (rewrites() && !inverts)) return false;
+    if (scales()) {
       auto a = coefficients(cols, learnt);
       if (!a) return std::move(a.error());
+      // A column that became a constant.
+      if (std::find(a->scale.begin(), a->scale.end(), 0.0) != a->scale.end()) return false;
       for (int64_t at = 0; at < rows * cols; ++at) {
         const auto j = static_cast<size_t>(at % cols);
         x[at] = (x[at] - a->shift[j]) / a->scale[j];
       }
-      return {};
     }
-    if (!ASSAY_HAS(table_, invert) || !table_->invert) {
-      return Error(ASSAY_E_COMBINATION, "E0200",
-                   fmt::format("transform `{}` has no inverse", use_.id))
-          .with_help("multiply the model's `W` and `H` for values as transformed");
-    }
+    if (!rewrites()) return true;
     assay_ctx ctx;
     const int32_t status =
         plugin::guarded(&ctx, use_.id, [&] { return table_->invert(self_, &ctx, rows * cols, x); });
     if (status < 0) return ctx.take_error(status, use_.id);
-    return {};
+    return true;
   }
 
  private:
   Transform() = default;
+
+  // Whether entries become others, by apply; and whether affine (then) acts on the view.
+  bool rewrites() const {
+    if (table_->form != ASSAY_TRANSFORM_ELEMENT || !table_->affine)
+      return table_->form != ASSAY_TRANSFORM_AFFINE;
+    assay_ctx ctx;
+    double nothing = 0;
+    return plugin::guarded(&ctx, use_.id, [&] {
+             return table_->apply(self_, &ctx, 0, &nothing);
+           }) != ASSAY_E_NOT_FOUND;
+  }
+  bool scales() const { return !of_rows() && table_->affine; }
 
   struct Affine {
     std::vector<double> scale, shift;
@@ -174,8 +190,8 @@ class Transform {
     return share(std::move(*out));
   }
 
-  Expected<DataPtr> element(const data::Data& x, const Runtime& runtime) const {
-    data::Rewrite how = data::Rewrite::kNone;
+  Expected<DataPtr> rewrite(const data::Data& x, const Runtime& runtime) const {
+    data::Rewrite how = data::Rewrite::kStorage;
     const auto apply_to = [this](int64_t n, double* values) -> Expected<void> {
       assay_ctx ctx;
       const int32_t status =
@@ -183,7 +199,7 @@ class Transform {
       if (status < 0) return ctx.take_error(status, use_.id).at(use_.key);
       return {};
     };
-    auto out = data::with_element(x, apply_to, &how);
+    auto out = of_rows() ? data::with_rows(x, apply_to) : data::with_element(x, apply_to, &how);
     if (!out) return std::move(out.error());
     if (how == data::Rewrite::kStorage && runtime.log) {
       runtime.log(ASSAY_LOG_INFO, fmt::format("transform `{}` rewrote the data once ({} bytes)",
@@ -210,6 +226,21 @@ Expected<void> check_parts(const spec::Trial& trial, const Prepared& p) {
   e.file = trial.data.path;
   e.key = e.file.empty() ? "data.use" : "data.path";
   return done;
+}
+
+// What is held out of a row one entry at a time has no row of its own to be measured by.
+Expected<void> check_rows_whole(const spec::Trial& trial, const spec::Use& use) {
+  const auto kind = trial.split.kind;
+  if (!reads_heldout(trial) ||
+      (kind != spec::SplitSpec::Kind::kEntries && kind != spec::SplitSpec::Kind::kFile))
+    return {};
+  return Error(ASSAY_E_COMBINATION, "E0200",
+               fmt::format("transform `{}` takes whole rows, and `split` holds out single entries",
+                           use.id))
+      .at(use.key)
+      .with_help(
+          "hold out rows: `split: { use: rows, test: 0.1 }`, or leave the `heldout.` "
+          "metrics out");
 }
 
 graph::Model bare_model(DataPtr x) {
@@ -243,6 +274,7 @@ Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime&
     graph::Model over = bare_model(p.train);
     auto transform = Transform::create(use, over, runtime);
     if (!transform) return std::move(transform.error());
+    if ((*transform)->of_rows()) ASSAY_TRY(check_rows_whole(trial, use));
     auto learnt = (*transform)->learn(over, runtime);
     if (!learnt) return std::move(learnt.error());
     for (auto& member : *learnt) {
@@ -275,20 +307,22 @@ Expected<DataPtr> apply_learnt(const std::vector<Learnt>& transforms,
   return x;
 }
 
-Expected<void> undo_learnt(const std::vector<Learnt>& transforms,
-                           double* x,
-                           int64_t rows,
-                           int64_t cols,
-                           const Runtime& runtime) {
+Expected<std::string> undo_learnt(const std::vector<Learnt>& transforms,
+                                  double* x,
+                                  int64_t rows,
+                                  int64_t cols,
+                                  const Runtime& runtime) {
   graph::Model nothing;
   nothing.x = std::make_shared<const data::Data>();
   nothing.n_factors = 0;
   for (auto t = transforms.rbegin(); t != transforms.rend(); ++t) {
     auto transform = Transform::create(t->use, nothing, runtime);
     if (!transform) return std::move(transform.error());
-    ASSAY_TRY((*transform)->undo(t->learnt, x, rows, cols));
+    auto undone = (*transform)->undo(t->learnt, x, rows, cols);
+    if (!undone) return std::move(undone.error());
+    if (!*undone) return t->use.id;
   }
-  return {};
+  return std::string();
 }
 
 }  // namespace assay::experiment

@@ -46,11 +46,12 @@ Expected<std::shared_ptr<const data::Data>> apply_learnt(const std::vector<Learn
                                                          std::shared_ptr<const data::Data> x,
                                                          const Runtime& runtime);
 
-// Undoes them, last first, on rows x cols numbers. A transform without an inverse is E0200.
-Expected<void> undo_learnt(const std::vector<Learnt>& transforms,
-                           double* x,
-                           int64_t rows,
-                           int64_t cols,
-                           const Runtime& runtime);
+// Undoes them, last first, on rows x cols numbers, up to one that has no inverse: its id, and the
+// numbers are as it left them; empty: all are undone.
+Expected<std::string> undo_learnt(const std::vector<Learnt>& transforms,
+                                  double* x,
+                                  int64_t rows,
+                                  int64_t cols,
+                                  const Runtime& runtime);
 
 }  // namespace assay::experiment

@@ -20,7 +20,8 @@ std::string data_key(const spec::Trial& trial) {
                      d.path, d.label_column, fmt::join(d.columns, "\t"), d.rows, d.mask_path,
                      d.weights_path, d.row_weights_path, d.col_weights_path, d.unstored,
                      d.missing_nan, d.row_names_path, d.col_names_path) +
-         "\n" + d.compute + (is_split(trial) ? "\nsplit" : "");
+         fmt::format("\n{}{}\n{}", d.compute, is_split(trial) ? "\nsplit" : "",
+                     fmt::join(d.model_columns, "\t"));
 }
 
 std::string prepared_key(const spec::Trial& trial, const std::string& data_id) {
@@ -50,6 +51,7 @@ plugin::LoadOptions load_options(const spec::Trial& trial, const Runtime& runtim
   how.compute = d.compute;
   how.row_names_path = d.row_names_path;
   how.col_names_path = d.col_names_path;
+  how.model_columns = d.model_columns;
   how.to_be_split = is_split(trial);
   how.log = runtime.log ? &runtime.log : nullptr;
   how.cancel = runtime.cancel;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <string_view>
@@ -45,7 +46,8 @@ class Reading {
     ctx_.cancel = how.cancel;
   }
 
-  Expected<void> open(const Options& options) {
+  // Opened for data of any columns, or for those of a model.
+  Expected<void> open(const Options& options, const std::vector<std::string>& columns) {
     void* self = nullptr;
     const char* path = path_.empty() ? nullptr : path_.c_str();
     const int32_t status = guarded(
@@ -58,6 +60,13 @@ class Reading {
         return 0;
       });
     });
+    if (!columns.empty()) {
+      for (const std::string& column : columns) columns_.push_back(column.c_str());
+      const int32_t told = guarded(&ctx_, id_, [&] {
+        return table_.columns(self, &ctx_, static_cast<int64_t>(columns_.size()), columns_.data());
+      });
+      if (told < 0) return fail(told);
+    }
     shape_.struct_size = static_cast<uint32_t>(sizeof shape_);
     const int32_t shaped = guarded(&ctx_, id_, [&] { return table_.shape(self, &ctx_, &shape_); });
     if (shaped < 0) return fail(shaped);
@@ -152,6 +161,7 @@ class Reading {
   const assay_reader& table_;
   std::string id_, path_;
   assay_ctx ctx_;
+  std::vector<const char*> columns_;
   std::shared_ptr<void> self_;
   assay_shape shape_{};
 };
@@ -217,17 +227,22 @@ Expected<data::Data> loaded(const Descriptor& reader,
                             Options options,
                             const std::string& path,
                             LoadOptions how) {
+  const auto& table = *static_cast<const assay_reader*>(reader.plugin->vtable);
+  // A reader that is told the columns has chosen them: nothing is left to select.
+  if (ASSAY_HAS(&table, columns) && table.columns && !how.model_columns.empty())
+    how.columns.clear();
+  else
+    how.model_columns.clear();
   ASSAY_TRY(pass_on(reader, options, how));
   auto complete = Options::complete(reader.plugin->options, std::move(options), reader.id);
   if (!complete) return std::move(complete.error());
-  const bool needs_path =
-      (static_cast<const assay_reader*>(reader.plugin->vtable)->flags & ASSAY_READER_NO_PATH) == 0;
+  const bool needs_path = (table.flags & ASSAY_READER_NO_PATH) == 0;
   if (needs_path && path.empty())
     return Error(ASSAY_E_SPEC, "E0120", fmt::format("reader `{}` needs a file", reader.id))
         .at("data.use")
         .with_help("add `path`");
   Reading reading(reader, path, how);
-  ASSAY_TRY(reading.open(*complete));
+  ASSAY_TRY(reading.open(*complete, how.model_columns));
   auto x = read_all(reading, how);
   if (!x) return x;
   if (!x->names) x->names = reading.names();
@@ -253,6 +268,23 @@ Expected<data::Data> load(const Descriptor& reader,
   }
 }
 
+bool claims(const Descriptor& reader, const std::string& path) {
+  const auto& table = *static_cast<const assay_reader*>(reader.plugin->vtable);
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(path, ignored);
+  std::string_view suffixes = table.suffixes ? table.suffixes : "";
+  while (!suffixes.empty()) {
+    const size_t end = std::min(suffixes.find(' '), suffixes.size());
+    const std::string_view suffix = suffixes.substr(0, end);
+    if (suffix == "/" ? folder
+                      : !folder && !suffix.empty() && path.size() > suffix.size() &&
+                            path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0)
+      return true;
+    suffixes.remove_prefix(std::min(end + 1, suffixes.size()));
+  }
+  return false;
+}
+
 const Descriptor* find_reader(const Registry& registry, const std::string& path) {
   std::vector<char> head(4096);
   std::ifstream file(path, std::ios::binary);
@@ -267,17 +299,7 @@ const Descriptor* find_reader(const Registry& registry, const std::string& path)
       score = guarded(nullptr, d->id, [&] {
         return table.probe(reinterpret_cast<const uint8_t*>(head.data()), n);
       });
-    std::string_view suffixes = table.suffixes ? table.suffixes : "";
-    while (!suffixes.empty()) {
-      const size_t end = std::min(suffixes.find(' '), suffixes.size());
-      const std::string_view suffix = suffixes.substr(0, end);
-      if (!suffix.empty() && path.size() > suffix.size() &&
-          path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0) {
-        score += 100;
-        break;
-      }
-      suffixes.remove_prefix(std::min(end + 1, suffixes.size()));
-    }
+    if (claims(*d, path)) score += 100;
     if (score > best_score) {
       best = d;
       best_score = score;

@@ -25,6 +25,7 @@ struct LoadOptions {
   bool missing_nan = false;
   std::string compute;  // "f32": float64 entries that a reader pushes are kept as float32
   std::string row_names_path, col_names_path;  // one name a line
+  std::vector<std::string> model_columns;  // of a fitted model: told to a reader that can use them
   bool to_be_split = false;  // whether entries are finite is asked of what the split leaves
   const LogSink* log = nullptr;
   const std::atomic<bool>* cancel = nullptr;
@@ -44,6 +45,9 @@ Expected<data::Data> give_meaning(data::Data raw, const LoadOptions& how);
 // The reader that is surest of a file by its name's ending and its first bytes; nullptr when none
 // is.
 const Descriptor* find_reader(const Registry& registry, const std::string& path);
+
+// Whether a reader claims the path: a folder by its flag, a file by its name's ending.
+bool claims(const Descriptor& reader, const std::string& path);
 
 // A matrix of numbers from a .npy, .npz or .csv file.
 Expected<data::Matrix> load_matrix(const std::string& path);

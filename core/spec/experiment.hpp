@@ -35,6 +35,7 @@ struct DataSpec {
   bool missing_nan = false;
   std::string compute;  // "f64", "f32" or empty: by the data
   std::string row_names_path, col_names_path;
+  std::vector<std::string> model_columns;  // new data for a model: names of its columns
 };
 
 struct SplitSpec {

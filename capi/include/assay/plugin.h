@@ -287,9 +287,9 @@ typedef struct assay_metric {
                     double *value, const assay_keep *keep);
 } assay_metric;
 
-/* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry;
-   uint8 data go through a table of 256, other storage is rewritten once. ROW: a function of one row's entries together
-   (apply gets a whole row: all of them, or those that sparse X stores; the others stay 0), rewritten once. */
+/* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry; uint8 data go through a table of 256, other storage is rewritten once;
+   with affine too, that follows lazily, and an instance that leaves entries as they are answers apply(n = 0) with ASSAY_E_NOT_FOUND: nothing is rewritten. ROW: a function of one row's entries
+   together (apply gets a whole row: all observed ones, or those that sparse X stores; the others stay 0), rewritten once. */
 enum { ASSAY_TRANSFORM_AFFINE, ASSAY_TRANSFORM_ELEMENT, ASSAY_TRANSFORM_ROW };
 typedef struct assay_transform {
   uint32_t struct_size, flags;
@@ -334,7 +334,7 @@ typedef struct assay_sink {
 
 typedef struct assay_reader {
   uint32_t struct_size, flags; /* ASSAY_READER_NO_PATH */
-  const char *suffixes;        /* ".csv .csv.gz", or NULL */
+  const char *suffixes;        /* ".csv .csv.gz", or NULL; "/" among them: a folder */
   /* How sure the reader is, 0 (no) to 100, from a file's first bytes. [any-thread] */
   int32_t (*probe)(const uint8_t *bytes, int64_t n);
   int32_t (*open)(const assay_host *host, assay_ctx *ctx, const char *path,

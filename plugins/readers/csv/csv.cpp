@@ -5,20 +5,18 @@
 #include <assay/plugin.h>
 
 #include <algorithm>
-#include <assay/gzip.hpp>
+#include <assay/records.hpp>
 #include <string>
 #include <vector>
-
-#include "records.hpp"
 
 namespace {
 
 using assay::reading::Call;
 using assay::reading::Fault;
+using assay::reading::Fields;
+using assay::reading::Format;
 using assay::reading::Number;
-using csv::Fields;
-using csv::Format;
-using csv::Records;
+using assay::reading::Records;
 
 const char* const kHeader[] = {"auto", "yes", "no", nullptr};
 constexpr assay_option kOptions[] = {

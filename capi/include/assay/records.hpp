@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records and fields of delimited text: quotes, line ends inside quotes, runs of blanks as a
-// delimiter.
-#pragma once
+// delimiter. For readers of tables; like gzip.hpp it needs zlib.
+#ifndef ASSAY_RECORDS_HPP
+#define ASSAY_RECORDS_HPP
 
 #include <algorithm>
-#include <assay/gzip.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace csv {
+#include "gzip.hpp"
 
-using assay::reading::Fault;
-using assay::reading::Lines;
+namespace assay::reading {
 
 struct Format {
   char delimiter = ',';  // ' ': any run of blanks
@@ -30,7 +29,7 @@ class Records {
     do {
       if (!lines_.next(&line)) return false;
       first_line_ = lines_.number();
-    } while (assay::reading::trimmed(line).empty());
+    } while (trimmed(line).empty());
     if (!open_quote(line)) {
       *record = line;
       return true;
@@ -127,4 +126,6 @@ class Fields {
   bool done_ = false;
 };
 
-}  // namespace csv
+}  // namespace assay::reading
+
+#endif
