@@ -28,7 +28,7 @@ struct Applied {
   int64_t iterations = 0;
   double objective = 0;  // of the new rows, H fixed
   std::string file;
-  std::string units;  // reconstruct: the transform without an inverse behind which numbers stay
+  std::string units{};  // reconstruct: the transform without an inverse behind which numbers stay
 };
 
 // W of the rows of `data_path` under the model in `model_path`, written to `out_path` (.npy, .npz

@@ -337,9 +337,7 @@ int32_t probe(const uint8_t* bytes, int64_t n) {
 }
 
 constexpr assay_reader kReader =
-    assay::reading::table<Text>(".txt .txt.gz .tsv .tsv.gz .csv .csv.gz",
-                                probe,
-                                ASSAY_READER_FOLDERS);
+    assay::reading::table<Text>(".txt .txt.gz .tsv .tsv.gz .csv .csv.gz /", probe);
 constexpr assay_plugin kPlugin = {
     sizeof(assay_plugin),
     ASSAY_PLUGIN_DETERMINISTIC,

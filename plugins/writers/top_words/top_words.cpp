@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writer `top_words`: the names with the largest entries of each component: of H the columns of X
 // (the words of a topic), of W its rows (the documents). One line a component for people, and a
-// table with the weights.
+// table with the weights. Components of signed factors (LSI, PCA) have a second line, the names at
+// their negative end.
 #include <assay/plugin.h>
 
 #include <algorithm>
@@ -55,21 +56,27 @@ class TopWords {
     const bool named = names && (words ? results.n_col_names : results.n_row_names) == size;
     std::string lines, table = "component,place,name,weight\n";
     for (int64_t c = 0; c < components; ++c) {
-      lines += "component " + std::to_string(c + 1) + ":";
-      int64_t place = 0;
-      for (const int64_t i : largest(view, words, c, size)) {
-        const std::string name = named ? names[i] : std::to_string(i + 1);
-        char digits[32];
-        const char* end = std::to_chars(digits, digits + sizeof digits, at(view, words, c, i)).ptr;
-        lines.append(" ").append(name);
-        table.append(std::to_string(c + 1)).append(",").append(std::to_string(++place));
-        table.append(",")
-            .append(field(name))
-            .append(",")
-            .append(digits, static_cast<size_t>(end - digits))
-            .append("\n");
+      // A component of signed entries has two ends, and says one thing against another.
+      for (const double sign : {1.0, -1.0}) {
+        const std::vector<int64_t> order = largest(view, words, c, size, sign);
+        if (sign < 0 && order.empty()) continue;
+        lines += "component " + std::to_string(c + 1) + (sign < 0 ? " negative:" : ":");
+        int64_t place = 0;
+        for (const int64_t i : order) {
+          const std::string name = named ? names[i] : std::to_string(i + 1);
+          char digits[32];
+          const char* end =
+              std::to_chars(digits, digits + sizeof digits, at(view, words, c, i)).ptr;
+          lines.append(" ").append(name);
+          table.append(std::to_string(c + 1)).append(",").append(std::to_string(++place));
+          table.append(",")
+              .append(field(name))
+              .append(",")
+              .append(digits, static_cast<size_t>(end - digits))
+              .append("\n");
+        }
+        lines += "\n";
       }
-      lines += "\n";
     }
     const std::string stem = words ? "top_words" : "top_rows";
     for (const auto& [name, text] : {std::pair(stem + ".txt", lines), {stem + ".csv", table}}) {
@@ -91,18 +98,22 @@ class TopWords {
                ? static_cast<double>(static_cast<const float*>(view.data)[place])
                : static_cast<const double*>(view.data)[place];
   }
-  // Positive entries only, the first of equal ones first.
-  std::vector<int64_t> largest(const assay_dense& view, bool words, int64_t c, int64_t size) const {
+  // The largest of sign * entry that are positive, the first of equal ones first.
+  std::vector<int64_t> largest(const assay_dense& view,
+                               bool words,
+                               int64_t c,
+                               int64_t size,
+                               double sign) const {
     std::vector<int64_t> order(static_cast<size_t>(size));
     std::iota(order.begin(), order.end(), int64_t{0});
+    const auto value = [&](int64_t i) { return sign * at(view, words, c, i); };
     const auto kept = order.begin() + std::min(count_, size);
     std::partial_sort(order.begin(), kept, order.end(), [&](int64_t a, int64_t b) {
-      const double x = at(view, words, c, a), y = at(view, words, c, b);
+      const double x = value(a), y = value(b);
       return x != y ? x > y : a < b;
     });
-    order.erase(
-        std::find_if(order.begin(), kept, [&](int64_t i) { return !(at(view, words, c, i) > 0); }),
-        order.end());
+    order.erase(std::find_if(order.begin(), kept, [&](int64_t i) { return !(value(i) > 0); }),
+                order.end());
     return order;
   }
 
