@@ -155,6 +155,7 @@ Expected<std::vector<Learnt>> transforms_of(const SavedModel& saved,
 Expected<std::shared_ptr<const data::Data>> load_rows(const SavedModel& saved,
                                                       spec::Trial trial,
                                                       Session& session) {
+  trial.data.for_model = true;
   trial.data.model_columns = names_of(saved).cols;
   auto x = session.load(trial);
   if (!x && x.error().key == "data.unstored") {

@@ -51,6 +51,7 @@ plugin::LoadOptions load_options(const spec::Trial& trial, const Runtime& runtim
   how.compute = d.compute;
   how.row_names_path = d.row_names_path;
   how.col_names_path = d.col_names_path;
+  how.for_model = d.for_model;
   how.model_columns = d.model_columns;
   how.to_be_split = is_split(trial);
   how.log = runtime.log ? &runtime.log : nullptr;

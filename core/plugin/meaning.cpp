@@ -118,7 +118,7 @@ Expected<Data> meant(Data x, const LoadOptions& how) {
   if (out) out = observe(std::move(*out), how);
   if (!out) return out;
   if (!how.to_be_split) ASSAY_TRY(data::check_observed(*out));
-  if (how.log && *how.log)
+  if (how.log && *how.log && !how.for_model)
     for (const std::string& text : data::notices(*out))
       (*how.log)(ASSAY_LOG_WARNING, "data: " + text);
   out->id = data::identify(*out);

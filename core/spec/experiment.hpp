@@ -35,7 +35,8 @@ struct DataSpec {
   bool missing_nan = false;
   std::string compute;  // "f64", "f32" or empty: by the data
   std::string row_names_path, col_names_path;
-  std::vector<std::string> model_columns;  // new data for a model: names of its columns
+  bool for_model = false;                  // new rows for a fitted model,
+  std::vector<std::string> model_columns;  // whose columns have these names, or none
 };
 
 struct SplitSpec {

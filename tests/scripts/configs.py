@@ -97,6 +97,19 @@ def topics(folder):
     assert len(set.union(*apart)) == sum(map(len, apart)), f"fields share a topic: {apart}"
 
 
+def lsi(folder):
+    """The five nearest abstracts of each query are of its field."""
+    trial, = run("lsi", folder).trials()
+    spec = (SOURCE / "configs" / "lsi.yaml").read_text(encoding="utf-8")
+    queries = SOURCE / "configs/data/arxiv-abstracts/queries.txt"
+    assert "# " in spec and "assay nearest" in spec and queries.name in spec, "the head says how to ask"
+    words = [str(TOOL), "nearest", str(trial / "model.npz"), str(queries), "--top", "5", "--csv"]
+    found = {}
+    for row in csv.DictReader(subprocess.run(words, text=True, capture_output=True, check=True).stdout.splitlines()):
+        found.setdefault(row["query"], []).append(row["label"])
+    assert found == {"1": ["cs.RO"] * 5, "2": ["q-bio.PE"] * 5, "3": ["cs.CR"] * 5}, found
+
+
 def unmixing(folder):
     """Two of three are found blind; with the pure spectra known the amounts are those that were published."""
     result = run("unmixing", folder)
@@ -182,7 +195,7 @@ def design_choices(folder):
     assert max(apart["orthogonal"]) < min(apart["other"]), apart
 
 
-CHECKS = {f.__name__: f for f in (topics, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices)}
+CHECKS = {f.__name__: f for f in (topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices)}
 
 
 def main():

@@ -19,7 +19,14 @@ void add_text(plugin::Options& options, const std::string& name, const std::stri
 plugin::Options with(const std::map<std::string, double>& numbers,
                      const std::map<std::string, std::string>& texts = {}) {
   plugin::Options options;
-  for (const auto& [name, value] : numbers) add_number(options, name, value, ASSAY_OPT_FLOAT);
+  for (const auto& [name, value] : numbers) {
+    const bool flag = name == "numbers" || name == "lower_case";
+    const bool fraction = name == "min_documents" || name == "max_documents";
+    add_number(options, name, value,
+               flag       ? ASSAY_OPT_BOOL
+               : fraction ? ASSAY_OPT_FLOAT
+                          : ASSAY_OPT_INT);
+  }
   for (const auto& [name, value] : texts) add_text(options, name, value);
   return options;
 }
@@ -65,7 +72,7 @@ TEST_CASE("words are Unicode's: folded, composed, cut at its boundaries") {
   CHECK(terms("Cat cat", with({{"lower_case", 0}})) == Words{"Cat", "cat"});
   // The order is that of bytes; length counts letters, not bytes.
   CHECK(terms("z \xc3\xa9 \xc3\xa9t\xc3\xa9 zz") == Words{"zz", "\xc3\xa9t\xc3\xa9"});
-  CHECK(terms("to be or", with({{"min_length", 3}})).empty() == false);
+  CHECK(terms("to be or not", with({{"min_length", 3}})) == Words{"not"});
 }
 
 TEST_CASE("stop words leave before n-grams are made") {
@@ -117,7 +124,7 @@ TEST_CASE("columns of a table are documents, names and labels") {
   CHECK(x.names->cols == Words{"cats", "dogs"});
   CHECK(x.names->rows == Words{"7", "8"});
   CHECK(x.names->labels == Words{"A", "B"});
-  CHECK(terms("7\tone two\tthree\n", with({}, {{"column", "1, 2"}, {"ngrams", "1"}})).size() == 3);
+  CHECK(terms("7\tone two\tthree\n", with({{"ngrams", 1}}, {{"column", "1, 2"}})).size() == 3);
   const std::string csv =
       folder.file("a.csv", "id,body\n1,\"first, with a comma\nand a line\"\n2,second\n");
   const data::Data y = good("text", csv, {}, with({}, {{"column", "body"}, {"name_column", "id"}}));
@@ -133,6 +140,7 @@ TEST_CASE("a vocabulary and a model's columns fix the terms and their order") {
   CHECK(x.names->cols == Words{"zz", "aa", "bb cc"});
   CHECK(entries(x) == std::vector<double>{1, 2, 0, 0, 0, 1});
   plugin::LoadOptions how;
+  how.for_model = true;
   how.model_columns = {"zz", "nowhere", "aa"};
   how.columns = {"0:1"};  // those of training: the reader has chosen already
   std::vector<std::string> said;

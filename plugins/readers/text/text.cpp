@@ -285,7 +285,8 @@ class Text {
       window.emplace_back(word);
       run.clear();
       for (size_t w = window.size(); w-- > 0;) {
-        run = run.empty() ? window[w] : window[w] + " " + run;
+        if (!run.empty()) run.insert(0, 1, ' ');
+        run.insert(0, window[w]);
         f(std::string_view(run));
       }
     });

@@ -6,6 +6,7 @@
 #include <unicode/brkiter.h>
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
@@ -56,8 +57,7 @@ class Words {
     int32_t from = cutter_->first();
     for (int32_t to = cutter_->next(); to != icu::BreakIterator::DONE;
          from = to, to = cutter_->next()) {
-      const int32_t kind = cutter_->getRuleStatus();
-      if (kind < (numbers_ ? UBRK_WORD_NUMBER : UBRK_WORD_LETTER)) continue;
+      if (!is_word(line, from, to)) continue;
       if (line.countChar32(from, to - from) < min_length_) continue;
       word_.clear();
       line.tempSubStringBetween(from, to).toUTF8String(word_);
@@ -66,6 +66,15 @@ class Words {
   }
 
  private:
+  // A letter makes a word of what stands between two boundaries; so may a digit.
+  bool is_word(const icu::UnicodeString& line, int32_t from, int32_t to) const {
+    for (int32_t at = from; at < to;) {
+      const UChar32 c = line.char32At(at);
+      if (u_isUAlphabetic(c) || (numbers_ && u_isdigit(c))) return true;
+      at += U16_LENGTH(c);
+    }
+    return false;
+  }
   static void check(UErrorCode status, const char* what) {
     if (status == U_MEMORY_ALLOCATION_ERROR) throw std::bad_alloc();
     if (U_FAILURE(status)) throw Fault{ASSAY_E_PLUGIN, what, "", u_errorName(status), "", ""};

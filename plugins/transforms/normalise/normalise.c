@@ -3,7 +3,6 @@
    of different lengths) compare. Rows of zeros stay zeros; sparse X stays sparse. Sums are taken of
    entries over the largest of the row, so that nothing overflows. */
 #include <assay/plugin.h>
-#include <math.h>
 #include <string.h>
 
 enum { L1, L2, MAX };
@@ -42,14 +41,17 @@ static int32_t apply(void* self, assay_ctx* ctx, int64_t n, double* x) {
   const normalise* s = self;
   double largest = 0, sum = 0;
   (void)ctx;
-  for (int64_t i = 0; i < n; ++i) largest = fmax(largest, fabs(x[i]));
+  for (int64_t i = 0; i < n; ++i) {
+    const double size = x[i] < 0 ? -x[i] : x[i];
+    if (size > largest) largest = size;
+  }
   if (!(largest > 0)) return ASSAY_OK;
   for (int64_t i = 0; i < n; ++i) {
     x[i] /= largest;
-    sum += s->norm == L2 ? x[i] * x[i] : fabs(x[i]);
+    sum += s->norm == L2 ? x[i] * x[i] : x[i] < 0 ? -x[i] : x[i];
   }
   if (s->norm == MAX) return ASSAY_OK;
-  if (s->norm == L2) sum = sqrt(sum);
+  if (s->norm == L2) sum = __builtin_sqrt(sum);
   for (int64_t i = 0; i < n; ++i) x[i] /= sum;
   return ASSAY_OK;
 }

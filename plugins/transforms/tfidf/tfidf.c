@@ -10,7 +10,6 @@
    over X by columns and is an affine change of the view: raw counts are never rewritten. Zeros stay
    zeros, so that sparse X stays sparse. */
 #include <assay/steps.h>
-#include <math.h>
 #include <string.h>
 
 enum { RAW, LOG, BINARY };
@@ -19,6 +18,7 @@ enum { SMOOTH, PLAIN, PROBABILISTIC, NONE };
 typedef struct {
   const assay_host* host;
   const assay_tile* tile;
+  const assay_math* math;
   double n;
   int tf, idf;
 } tfidf;
@@ -42,12 +42,16 @@ static int32_t create(const assay_host* host,
                       const assay_problem* problem,
                       void** self) {
   const assay_tile* tile = host->service("assay.tile/1");
+  const assay_math* math = host->service("assay.math/1");
   tfidf* s;
-  if (!tile) return host->set_error(ctx, ASSAY_E_PLUGIN, "this host has no service `assay.tile/1`");
+  if (!tile || !math)
+    return host->set_error(ctx, ASSAY_E_PLUGIN,
+                           "this host has no service `assay.tile/1` or `assay.math/1`");
   s = host->alloc((int64_t)sizeof *s);
   if (!s) return ASSAY_E_MEMORY;
   s->host = host;
   s->tile = tile;
+  s->math = math;
   s->n = (double)problem->n;
   s->tf = place_in(tfs, host->option_text(problem->options, "tf"));
   s->idf = place_in(idfs, host->option_text(problem->options, "idf"));
@@ -66,11 +70,17 @@ static int32_t negative(const tfidf* s, assay_ctx* ctx) {
   return ASSAY_E_DOMAIN;
 }
 
+static double log_of(const tfidf* s, double x) {
+  double out = 0;
+  s->math->log(1, &x, &out);
+  return out;
+}
+
 static double weight(const tfidf* s, double df) {
-  if (s->idf == SMOOTH) return log((1 + s->n) / (1 + df)) + 1;
+  if (s->idf == SMOOTH) return log_of(s, (1 + s->n) / (1 + df)) + 1;
   if (!(df > 0)) return 0;
-  if (s->idf == PLAIN) return log(s->n / df);
-  return df < s->n ? fmax(0, log((s->n - df) / df)) : 0;
+  if (s->idf == PLAIN) return log_of(s, s->n / df);
+  return 2 * df < s->n ? log_of(s, (s->n - df) / df) : 0;
 }
 
 /* Columns {idf}: from the documents with an entry that is not 0. */
@@ -122,7 +132,7 @@ static int32_t apply(void* self, assay_ctx* ctx, int64_t n, double* x) {
   for (int64_t i = 0; i < n; ++i) {
     if (x[i] < 0) return negative(s, ctx);
     if (s->tf == LOG)
-      x[i] = x[i] > 0 ? 1 + log(x[i]) : 0;
+      x[i] = x[i] > 0 ? 1 + log_of(s, x[i]) : 0;
     else
       x[i] = x[i] > 0 ? 1 : 0;
   }

@@ -5,7 +5,7 @@ import subprocess
 
 ENTRY = "assay_plugin_main_v1"
 RUNTIME = re.compile(r"^(libc|libm|libstdc\+\+|libgcc_s|ld-linux[-\w]*)\.so")
-FORMATS = {"ZLIB::ZLIB": "libz.so", "PNG::PNG": "libpng16.so"}
+FORMATS = {"ZLIB::ZLIB": "libz.so", "PNG::PNG": "libpng16.so", "ICU::uc": "libicuuc.so"}
 # What the compiler's start files and the CPU detection of target_clones keep writable.
 START_FILES = re.compile(
     r"^(completed\.\d+|__dso_handle|_DYNAMIC|__TMC_END__|__bss_start|_edata|_end|data_start"

@@ -29,7 +29,11 @@ STANDARD = set(
     string.h dirent.h fcntl.h sys/mman.h sys/stat.h sys/types.h unistd.h""".split()
 )
 # Headers of the format library a plugin's CMakeLists.txt names under LIBRARIES.
-FORMATS = {"ZLIB::ZLIB": {"zlib.h"}, "PNG::PNG": {"png.h"}}
+FORMATS = {
+    "ZLIB::ZLIB": {"zlib.h"},
+    "PNG::PNG": {"png.h"},
+    "ICU::uc": {f"unicode/{name}.h" for name in "brkiter locid normalizer2 uchar unistr utf8".split()},
+}
 
 # Third-party headers and the only places that may include them.
 ROOMS = [
