@@ -147,7 +147,7 @@ TEST_CASE("queries find documents that share a meaning and no word") {
     std::string out;
     int number = 0;
     for (std::string line; std::getline(lines, line);)
-      out += "d" + std::to_string(++number) + "\t" + line + "\n";
+      out.append("d").append(std::to_string(++number)).append("\t").append(line).append("\n");
     return out;
   }());
   std::vector<std::string> said;
