@@ -37,7 +37,7 @@ struct Directions {
     for (int64_t a = 0; a < width; ++a)
       sum += values[static_cast<size_t>(i * width + a)] *
              other.values[static_cast<size_t>(j * width + a)];
-    return sum;
+    return std::clamp(sum, -1.0, 1.0);
   }
   bool zero(int64_t i) const {
     const auto row = values.begin() + i * width;

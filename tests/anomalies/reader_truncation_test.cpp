@@ -29,7 +29,8 @@ TEST_CASE("files cut at every byte") {
   for (const Sample& sample : all_samples()) {
     INFO(sample.reader << " " << sample.file);
     for (size_t n = 0; n <= sample.bytes.size(); ++n)
-      check_outcome(read(sample.reader, folder.file(sample.file, sample.bytes.substr(0, n))));
+      check_outcome(read(sample.reader, folder.file(sample.file, sample.bytes.substr(0, n)), {},
+                         options_of(sample)));
   }
 }
 
@@ -45,7 +46,8 @@ TEST_CASE("gzipped files cut at every byte are never taken for whole ones") {
     plugin::LoadOptions how;
     how.missing_nan = true;
     for (size_t n = 3; n < packed.size(); ++n) {
-      const auto x = read(sample.reader, folder.file("cut.gz", packed.substr(0, n)), how);
+      const auto x =
+          read(sample.reader, folder.file("cut.gz", packed.substr(0, n)), how, options_of(sample));
       CHECK(!x.ok());
       check_outcome(x);
     }
@@ -55,7 +57,7 @@ TEST_CASE("gzipped files cut at every byte are never taken for whole ones") {
 TEST_CASE("random bytes") {
   const Folder folder;
   uint64_t state = 7;
-  for (const char* id : {"csv", "mtx", "svmlight", "idx", "npy"}) {
+  for (const char* id : {"csv", "mtx", "svmlight", "idx", "npy", "text"}) {
     for (int run = 0; run < 50; ++run) {
       std::string bytes;
       for (int b = 0; b < 300; ++b) {

@@ -82,9 +82,10 @@ void write_file(const std::string& path, const std::string& bytes, bool pack) {
 
 // False when the load did something it must not.
 bool behaves(const plugin::Descriptor& reader,
+             const plugin::Options& options,
              const std::string& path,
              const plugin::LoadOptions& how) {
-  const auto x = plugin::load(reader, {}, path, how);
+  const auto x = plugin::load(reader, options, path, how);
   if (x) return x->rows > 0 && x->cols > 0 && x->id.size() == 32;
   const Error& e = x.error();
   return e.status < 0 && !e.message.empty() && e.status != ASSAY_E_MEMORY &&
@@ -128,7 +129,7 @@ int main(int argc, char** argv) {
       write_file(path, changed(sample.bytes, dice), pack);
       plugin::LoadOptions how;
       how.missing_nan = dice.below(2) == 0;
-      if (behaves(*reader, path, how)) continue;
+      if (behaves(*reader, samples::options_of(sample), path, how)) continue;
       ++failures;
       std::fprintf(stderr, "reader %s: %s with --seed %lld, run %lld\n", sample.reader.c_str(),
                    sample.file.c_str(), static_cast<long long>(seed), static_cast<long long>(run));

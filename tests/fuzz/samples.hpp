@@ -7,10 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "core/plugin/options.hpp"
+
 namespace assay::samples {
 
 struct Sample {
   std::string reader, file, bytes;
+  std::string column = "";  // option of that name, of readers that have it
 };
 
 inline std::string idx_sample() {
@@ -40,6 +43,17 @@ inline std::string doubles(const std::vector<double>& values) {
   return out;
 }
 
+// What a sample asks of its reader.
+inline plugin::Options options_of(const Sample& sample) {
+  plugin::Options options;
+  if (sample.column.empty()) return options;
+  plugin::OptionValue& value = options.values["column"];
+  value.type = ASSAY_OPT_STRING;
+  value.text = sample.column;
+  value.has_text = value.given = true;
+  return options;
+}
+
 inline std::vector<Sample> all_samples() {
   const std::string numbers = doubles({1, 2, 3, 4, 5, 6});
   return {
@@ -51,6 +65,10 @@ inline std::vector<Sample> all_samples() {
       {"mtx", "b.mtx", "%%MatrixMarket matrix coordinate pattern symmetric\n3 3 2\n3 1\n2 2\n"},
       {"mtx", "c.mtx", "%%MatrixMarket matrix array integer general\n2 2\n1\n2\n3\n4\n"},
       {"svmlight", "a.svm", "+1 1:0.5 4:2 # text\n-1 qid:3 2:1e2\n1:3\n"},
+      {"text", "a.txt",
+       "The cat's na\xc3\xafve; it saw 2 dogs\n\n\xe7\x8c\xab and dog\r\ncafe\xcc\x81"},
+      {"text", "a.tsv", "1\tcats and dogs\tA\n2\tdogs, \"dogs\"\tB\n", "1"},
+      {"text", "b.csv", "id,body\n1,\"cats, \"\"dogs\"\"\nand more\"\n2,birds\n", "body"},
       {"idx", "a.idx", idx_sample()},
       {"npy", "a.npy", npy_sample("<f8", "(2, 3)", numbers)},
       {"npy", "b.npy", npy_sample(">i2", "(2, 3)", "abcdefghijkl")},

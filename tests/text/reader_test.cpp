@@ -186,3 +186,16 @@ TEST_CASE("what is no text is refused with its place") {
   bad(ASSAY_E_NO_FILE, "text", folder.path("few.txt"), {},
       with({}, {{"stop_words_path", folder.path("nowhere")}}));
 }
+
+TEST_CASE("folders and endings of text are the reader's to claim") {
+  const Folder folder;
+  std::filesystem::create_directories(folder.path("docs.csv"));
+  CHECK(plugin::claims(reader("text"), folder.path("docs.csv")));
+  CHECK(!plugin::claims(reader("csv"), folder.path("docs.csv")));
+  CHECK(plugin::claims(reader("text"), folder.path("a.tsv.gz")));
+  CHECK(!plugin::claims(reader("text"), folder.path("a.npy")));
+  folder.file("docs.csv/one", "a word");
+  const plugin::Descriptor* found = plugin::find_reader(registry(), folder.path("docs.csv"));
+  REQUIRE(found != nullptr);
+  CHECK(found->id == "text");
+}

@@ -2,6 +2,7 @@
 // Perplexity and coherence against their formulas, written out.
 #include <algorithm>
 
+#include "core/data/observe.hpp"
 #include "tests/laws/program_support.hpp"
 #include "tests/unit/data_samples.hpp"
 
@@ -55,6 +56,33 @@ TEST_CASE("perplexity is that of each row's distribution, on every form of data"
   for (int64_t i = 0; i < kRows; ++i) flat.factor[0].set(i, 0, 2.5);
   for (int64_t j = 0; j < kCols; ++j) flat.factor[1].set(j, 0, 0.25);
   CHECK(metric(flat, "perplexity") == doctest::Approx(kCols).epsilon(1e-12));
+}
+
+TEST_CASE("perplexity of held-out entries is of these alone, under the rows' whole distributions") {
+  const std::vector<double> x = samples::mostly_zeros(kRows, kCols);
+  const auto hidden = [](int64_t i, int64_t j) { return (i + 2 * j) % 3 == 0; };
+  const auto hide = [&](int64_t i, uint64_t* words) {
+    for (int64_t j = 0; j < kCols; ++j)
+      if (hidden(i, j)) words[j / 64] |= uint64_t{1} << (j % 64);
+  };
+  for (const bool sparse : {true, false}) {
+    const auto seen = data::hide(
+        sparse ? samples::sparse(kRows, kCols, x) : samples::dense(kRows, kCols, x), hide);
+    REQUIRE(seen.ok());
+    graph::Model m = model(*seen, kRank, "kl");
+    init(m, "random", {}, 3);
+    double logs = 0, total = 0;
+    for (int64_t i = 0; i < kRows; ++i) {
+      double whole = 0;
+      for (int64_t j = 0; j < kCols; ++j) whole += product(m, i, j);
+      for (int64_t j = 0; j < kCols; ++j) {
+        const double count = hidden(i, j) ? 0 : x[static_cast<size_t>(i * kCols + j)];
+        if (count > 0) logs += count * std::log(product(m, i, j) / whole);
+        total += count;
+      }
+    }
+    CHECK(metric(m, "perplexity") == doctest::Approx(std::exp(-logs / total)).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("perplexity is of models that are not negative") {
