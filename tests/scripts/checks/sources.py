@@ -170,7 +170,7 @@ def plugin_ids(root):
 # Literals that are spelt like a plugin's id and are something else, by file or everywhere.
 NOT_IDS = set()
 # A report of plugin.h; words of the format, of the tool and of mathematics that are ids as well.
-WORDS = {"objective", "fixed", "graph", "gradient", "autoencoder", "text"}
+WORDS = {"objective", "fixed", "graph", "gradient", "autoencoder", "shift", "text"}
 
 
 def silence(root):
