@@ -161,7 +161,7 @@ int Lowering::emit_gram(const std::string& name,
   op.out0 = out >= 0 ? out : internal("gram", ASSAY_ONE, ASSAY_SUM, kl, kr);
   op.flops = 2.0 * static_cast<double>(buffer(left).decl.rows * kl * kr);
   const int result = op.out0;
-  emit(std::move(op));
+  emit(std::move(op), out < 0);
   return result;
 }
 
@@ -178,7 +178,7 @@ int Lowering::emit_colsum(int left, int weight) {
   op.weight = weight;
   op.out0 = internal("colsum", ASSAY_ONE, ASSAY_SUM, 1, buffer(left).decl.width);
   const int result = op.out0;
-  emit(std::move(op));
+  emit(std::move(op), true);
   return result;
 }
 

@@ -79,7 +79,7 @@ void Lowering::emit_product(const std::string& name,
 // The shift of X's columns as a buffer, d x 1.
 int Lowering::shift_buffer() {
   if (shift_ >= 0) return shift_;
-  shift_ = internal("shift", ASSAY_COLS, ASSAY_LOCAL, 0, 1);
+  shift_ = internal("shifts of columns", ASSAY_COLS, ASSAY_LOCAL, 0, 1);
   buffer(shift_).place = Place::kGiven;
   buffer(shift_).ld = 1;
   buffer(shift_).decl.given = kGivenShift;

@@ -60,13 +60,15 @@ int64_t tile_length(const Layout& layout,
     if (op.kind == OpKind::kNormals)
       tile = std::min(tile, kMatrixBytes / (8 * layout.buffers[static_cast<size_t>(op.out1)].ld));
   }
-  const int64_t most = (stage.length / 16 + 7) / 8 * 8;
+  // Of a batch fewer tiles: each adds to the sums once.
+  const int64_t most =
+      (stage.length / (stage.batch > 0 && stage.axis == ASSAY_ROWS ? 4 : 16) + 7) / 8 * 8;
   return round8(std::min({tile, kMostTile, std::max<int64_t>(8, most)}));
 }
 
 int lane_count(const Stage& stage, double x_bytes) {
   const double partial = 8.0 * static_cast<double>(stage.partial);
-  const int64_t half = std::max<int64_t>(1, stage.tiles / 2);
+  const int64_t half = std::max<int64_t>(1, stage.batch > 0 ? stage.tiles : stage.tiles / 2);
   auto lanes =
       static_cast<int>(std::bit_floor(static_cast<uint64_t>(std::min<int64_t>(half, kMostLanes))));
   const double budget = stage.reads_x ? std::min(kLaneBytes, x_bytes / 16) : kLaneBytes / 8;

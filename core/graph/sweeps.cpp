@@ -2,6 +2,8 @@
 // Ops into sweeps, and the places of buffers.
 #include "core/graph/sweeps.hpp"
 
+#include <algorithm>
+
 #include "core/graph/coupled.hpp"
 
 namespace assay::graph {
@@ -9,6 +11,7 @@ namespace assay::graph {
 namespace {
 
 // A carried sum may be this large: dense X, or sparse X where a lane's scatter must stay in cache.
+constexpr int64_t kRowsForCarry = 8;  // of a batch, for each column of a carried sum
 constexpr double kDenseCarryBytes = 8.0 * 1024 * 1024, kSparseCarryBytes = 512.0 * 1024;
 
 int32_t other(int32_t axis) { return axis == ASSAY_ROWS ? ASSAY_COLS : ASSAY_ROWS; }
@@ -136,28 +139,65 @@ bool Sweeps::joins(const Op& op, const Stage& stage) {
   return true;
 }
 
-void Sweeps::emit(Op op) {
-  std::vector<Control>& control = *open_.back();
-  const bool running = !control.empty() && control.back().kind == Control::Kind::kRun;
-  if (!running || !joins(op, layout_.stages.back())) {
-    Stage stage;
-    stage.axis = op.axis;
-    stage.batch = batch_;
-    stage.windowed = windowed_;
-    layout_.stages.push_back(std::move(stage));
-    if (!running) {
-      control.emplace_back();
-      control.back().first = static_cast<int>(layout_.stages.size()) - 1;
-    }
-    control.back().last = static_cast<int>(layout_.stages.size());
+// Whether op and a sweep may not change places: one writes what the other touches.
+bool Sweeps::depends(const Op& op, const Stage& stage) {
+  const std::vector<int> mine = touched(op), writes = made(op);
+  const auto has = [](const std::vector<int>& all, int b) {
+    return std::find(all.begin(), all.end(), b) != all.end();
+  };
+  for (const Op& other : stage.ops) {
+    for (const int b : made(other))
+      if (has(mine, b)) return true;
+    for (const int b : touched(other))
+      if (has(writes, b)) return true;
   }
-  Stage& stage = layout_.stages.back();
-  const int index = static_cast<int>(layout_.stages.size()) - 1;
+  return false;
+}
+
+// The last sweep of the run that op may join, with nothing behind it that op depends on; -1: none.
+int Sweeps::sweep_for(const Op& op, const Control& run) {
+  for (int s = run.last - 1; s >= run.first; --s) {
+    const Stage& stage = layout_.stages[static_cast<size_t>(s)];
+    if (joins(op, stage)) return s;
+    if (!options_.force.fuse || depends(op, stage)) return -1;
+  }
+  return -1;
+}
+
+// A new sweep of the open run, before all that is at `at` and behind.
+void Sweeps::open_sweep(Control& run, int at, int32_t axis) {
+  Stage stage;
+  stage.axis = axis;
+  stage.batch = batch_;
+  stage.windowed = windowed_;
+  layout_.stages.insert(layout_.stages.begin() + at, std::move(stage));
+  ++run.last;
+  for (PlanBuffer& b : layout_.buffers)
+    for (int* place : {&b.stage, &b.first_stage, &b.last_stage})
+      if (*place >= at) ++*place;
+}
+
+void Sweeps::emit(Op op, bool ahead) {
+  std::vector<Control>& control = *open_.back();
+  if (control.empty() || control.back().kind != Control::Kind::kRun) {
+    control.emplace_back();
+    control.back().first = control.back().last = static_cast<int>(layout_.stages.size());
+  }
+  Control& run = control.back();
+  int index = sweep_for(op, run);
+  if (index < 0) {
+    const bool before = ahead && options_.force.fuse && run.last > run.first &&
+                        layout_.stages.back().axis != ASSAY_ONE &&
+                        !depends(op, layout_.stages.back());
+    index = before ? run.last - 1 : run.last;
+    open_sweep(run, index, op.axis);
+  }
+  Stage& stage = layout_.stages[static_cast<size_t>(index)];
   stage.reads_x = stage.reads_x || op.reads_x;
   for (const int b : touched(op)) {
     PlanBuffer& p = buffer(b);
-    if (p.first_stage < 0) p.first_stage = index;
-    p.last_stage = index;
+    p.first_stage = p.first_stage < 0 ? index : std::min(p.first_stage, index);
+    p.last_stage = std::max(p.last_stage, index);
   }
   place_sums(op, index);
   stage.ops.push_back(std::move(op));
@@ -194,7 +234,11 @@ bool Sweeps::carry(int32_t axis, int64_t width, int results) const {
   // index knows no batches).
   if (batch_ > 0 && model_.x->sparse) return axis == ASSAY_COLS;
   if (options_.force.carry == Force::Carry::kNever) return false;
-  if (batch_ > 0) return axis == ASSAY_COLS;
+  // The sums of a batch are cleared and added once for each lane; where it has few rows, reading
+  // them once more by columns is cheaper.
+  if (batch_ > 0)
+    return axis == ASSAY_COLS &&
+           (options_.force.carry == Force::Carry::kAlways || batch_ >= kRowsForCarry * width);
   const int64_t length = axis == ASSAY_ROWS ? model_.n() : model_.d();
   const double bytes = 8.0 * static_cast<double>(length * ld_of(width) * results);
   if (options_.force.carry == Force::Carry::kAlways) return bytes <= 4 * kDenseCarryBytes;

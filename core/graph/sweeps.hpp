@@ -31,7 +31,9 @@ class Sweeps {
   void settle_buffers();  // LOCALs that stay within one sweep become tile memory
 
   // ---- sweeps ----
-  void emit(Op op);
+  // Into the last sweep of the run that op may join, else into a new one: behind all, or `ahead` of
+  // the open sweep where that does without op, so that others can still join it.
+  void emit(Op op, bool ahead = false);
   // An op that reads X for `axis`: in a sweep of that axis or, carried, of the other.
   void emit_x(Op op, int32_t axis, bool carried);
   // Whether `results` products of X for `axis` are carried in a sweep of the other axis.
@@ -50,6 +52,9 @@ class Sweeps {
 
  private:
   bool joins(const Op& op, const Stage& stage);
+  static bool depends(const Op& op, const Stage& stage);
+  int sweep_for(const Op& op, const Control& run);
+  void open_sweep(Control& run, int at, int32_t axis);
   std::vector<int> whole_reads(const Op& op);
   void place_sums(const Op& op, int index);
 

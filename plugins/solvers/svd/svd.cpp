@@ -98,4 +98,4 @@ constexpr assay_plugin svd = describe(
 
 }  // namespace
 
-ASSAY_MODULE("org.assay.svd", "1.1", svd)
+ASSAY_MODULE("org.assay.svd", "1.0", svd)
