@@ -115,6 +115,21 @@ Data replaced_by(const Data& x, std::shared_ptr<Replaced> values) {
   return out;
 }
 
+// Stored entries first .. last - 1 that are not hidden, and where they are.
+void seen_entries(const Data& x,
+                  int64_t first,
+                  int64_t last,
+                  std::vector<double>& values,
+                  std::vector<int64_t>& places) {
+  values.clear();
+  places.clear();
+  for (int64_t p = first; p < last; ++p) {
+    if (x.csr.weights && !(x.csr.weights[p] > 0)) continue;
+    places.push_back(p);
+    values.push_back(stored(x, p));
+  }
+}
+
 Expected<Data> sparse_element(const Data& x, const Elementwise& f) {
   if (x.unstored_zero) {
     double zero = 0;
@@ -124,11 +139,14 @@ Expected<Data> sparse_element(const Data& x, const Elementwise& f) {
   }
   const Lines& csr = x.csr;
   auto replaced = replacement(csr);
-  for (int64_t p = 0; p < csr.nnz; ++p) {
-    if (csr.weights && !(csr.weights[p] > 0)) continue;
-    double v = stored(x, p);
-    ASSAY_TRY(f(1, &v));
-    replace(csr, *replaced, p, v);
+  constexpr int64_t kRun = 4096;
+  std::vector<double> run;
+  std::vector<int64_t> places;
+  for (int64_t from = 0; from < csr.nnz; from += kRun) {
+    seen_entries(x, from, std::min(from + kRun, csr.nnz), run, places);
+    if (run.empty()) continue;
+    ASSAY_TRY(f(static_cast<int64_t>(run.size()), run.data()));
+    for (size_t e = 0; e < run.size(); ++e) replace(csr, *replaced, places[e], run[e]);
   }
   return replaced_by(x, std::move(replaced));
 }
@@ -140,13 +158,7 @@ Expected<Data> sparse_rows(const Data& x, const Elementwise& f) {
   std::vector<double> row;
   std::vector<int64_t> places;
   for (int64_t i = 0; i < x.rows; ++i) {
-    row.clear();
-    places.clear();
-    for (int64_t p = csr.indptr[i]; p < csr.indptr[i + 1]; ++p) {
-      if (csr.weights && !(csr.weights[p] > 0)) continue;
-      places.push_back(p);
-      row.push_back(stored(x, p));
-    }
+    seen_entries(x, csr.indptr[i], csr.indptr[i + 1], row, places);
     if (row.empty()) continue;
     ASSAY_TRY(f(static_cast<int64_t>(row.size()), row.data()));
     for (size_t e = 0; e < row.size(); ++e) replace(csr, *replaced, places[e], row[e]);

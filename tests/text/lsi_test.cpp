@@ -5,10 +5,12 @@
 #include <cmath>
 #include <map>
 
+#include "core/data/tile.hpp"
 #include "core/experiment/apply.hpp"
 #include "core/experiment/model_file.hpp"
 #include "core/experiment/nearest_rows.hpp"
 #include "core/experiment/run.hpp"
+#include "core/experiment/session.hpp"
 #include "core/kernels/linalg.hpp"
 #include "core/spec/parse.hpp"
 #include "tests/fit/support.hpp"
@@ -116,6 +118,44 @@ TEST_CASE("LSI is LAPACK's truncated SVD of the same weighted counts") {
       CHECK(std::abs(W[static_cast<size_t>(i * kRank + c)] -
                      sign * u[static_cast<size_t>(i * kDocuments + c)] *
                          s[static_cast<size_t>(c)]) < 1e-10);
+  }
+}
+
+TEST_CASE("LSI of abstracts has LAPACK's singular values and vectors") {
+  const char* source = std::getenv("ASSAY_TEST_SOURCE");
+  REQUIRE(source != nullptr);
+  const std::string text =
+      "assay: 1\nname: lsi\ndata: { use: text, path: " + std::string(source) +
+      "/configs/data/arxiv-abstracts/abstracts.tsv.gz, column: abstract, rows: '0:150', "
+      "stop_words: english, min_documents: 20, transforms: [{ use: tfidf, tf: log }, normalise] }\n"
+      "model: { rank: 20 }\nsolver: { use: svd, method: lanczos }\n";
+  auto parsed = spec::parse("lsi.yaml", text, {}, *test::registry());
+  REQUIRE_MESSAGE(parsed.ok(), parsed.diagnostics.front().message);
+  const spec::Trial& trial = parsed.experiment->trials[0];
+  auto runtime = experiment::Runtime::create(test::registry(), 2, "auto", "auto");
+  REQUIRE(runtime.ok());
+  experiment::Session session(*runtime);
+  const auto raw = session.load(trial);
+  REQUIRE_MESSAGE(raw.ok(), raw.error().message);
+  test::Fixture f(*raw, trial);
+  f.run();
+  const data::Data& x = *f.data.train;
+  constexpr int64_t k = 20;
+  const int64_t n = x.rows, d = x.cols, r = std::min(n, d);
+  std::vector<double> a(static_cast<size_t>(n * d)), u(static_cast<size_t>(n * r)),
+      s(static_cast<size_t>(r)), vt(static_cast<size_t>(r * d));
+  data::load<double>(x, 0, n, 0, d, a.data(), d);
+  REQUIRE(kernels::la_table()->svd(n, d, a.data(), d, u.data(), r, s.data(), vt.data(), d) ==
+          ASSAY_OK);
+  const std::vector<double> W = f.factor(0), H = f.factor(1);
+  for (int64_t c = 0; c < k; ++c) {
+    double length = 0, angle = 0;
+    for (int64_t i = 0; i < n; ++i) length += std::pow(W[static_cast<size_t>(i * k + c)], 2);
+    for (int64_t j = 0; j < d; ++j)
+      angle += H[static_cast<size_t>(j * k + c)] * vt[static_cast<size_t>(c * d + j)];
+    const double sigma = s[static_cast<size_t>(c)];
+    CHECK(std::abs(std::sqrt(length) - sigma) < 1e-10 * sigma);
+    CHECK(std::abs(angle) > 1 - 1e-9);
   }
 }
 

@@ -199,3 +199,26 @@ TEST_CASE("folders and endings of text are the reader's to claim") {
   REQUIRE(found != nullptr);
   CHECK(found->id == "text");
 }
+
+TEST_CASE("counts of the abstracts are those of another counter") {
+  const char* source = std::getenv("ASSAY_TEST_SOURCE");
+  REQUIRE(source != nullptr);
+  const std::string data = std::string(source) + "/configs/data/arxiv-abstracts/";
+  const data::Data x =
+      good("text", data + "abstracts.tsv.gz", {},
+           with({}, {{"column", "title,abstract"}, {"vocabulary", data + "terms.txt"}}));
+  const data::Data all = good("mtx", data + "docs_terms.mtx.gz");
+  REQUIRE(x.rows == 1000);
+  REQUIRE(x.cols == all.cols);
+  // The first 100 of each 250 are the same documents; the other counter cuts words at hyphens,
+  // apostrophes and digits alike, so that a few counts differ.
+  double apart = 0, total = 0;
+  for (int64_t i = 0; i < x.rows; ++i)
+    for (int64_t j = 0; j < x.cols; ++j) {
+      const double theirs = all.value(i / 100 * 250 + i % 100, j);
+      apart += std::abs(x.value(i, j) - theirs);
+      total += theirs;
+    }
+  CHECK(total > 70000);
+  CHECK(apart < 0.02 * total);
+}

@@ -294,7 +294,12 @@ class Text {
 
   void say() const {
     const std::string terms = std::to_string(vocabulary_.left_out()) + " of " +
-                              std::to_string(vocabulary_.occurrences()) + " words";
+                              std::to_string(vocabulary_.occurrences()) +
+                              (ngrams_ > 1 ? " terms" : " words");
+    if (!vocabulary_.fixed())
+      log(ASSAY_LOG_INFO, std::to_string(rows_) + " documents, " +
+                              std::to_string(vocabulary_.occurrences()) + " words, " +
+                              std::to_string(vocabulary_.count()) + " terms are columns");
     if (vocabulary_.left_out() > 0)
       log(for_model_ ? ASSAY_LOG_WARNING : ASSAY_LOG_INFO,
           terms + (for_model_ ? " are unknown to the model and are left out"
