@@ -81,6 +81,9 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
                                                                   {ASSAY_TAKES_UNOBSERVED,
                                                                    "unobserved entries"}})));
   if (s.implies) out.push_back(implied_text(s.implies));
+  for (const auto& brought : spec::brought_transforms(d))
+    out.push_back(fmt::format("`{}: true` puts the transform `{}` behind the data's own",
+                              brought.option, brought.id));
   return out;
 }
 

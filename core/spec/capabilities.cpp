@@ -2,7 +2,9 @@
 // Capability bits read: what a solver takes, and what it needs in words.
 #include "core/spec/capabilities.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <vector>
 
 namespace assay::spec {
@@ -50,6 +52,18 @@ std::string implied_factor(const assay_solver& solver) {
   const std::string implied = solver.implies ? solver.implies : "";
   const size_t colon = implied.find(':');
   return colon == std::string::npos ? "" : implied.substr(colon + 1);
+}
+
+std::vector<BroughtTransform> brought_transforms(const plugin::Descriptor& solver) {
+  const auto* table = static_cast<const assay_solver*>(solver.plugin->vtable);
+  std::vector<BroughtTransform> out;
+  if (!ASSAY_HAS(table, transforms) || !table->transforms) return out;
+  std::istringstream words(table->transforms);
+  for (std::string word; words >> word;) {
+    const size_t colon = std::min(word.find(':'), word.size() - 1);
+    out.push_back({word.substr(0, colon), word.substr(colon + 1)});
+  }
+  return out;
 }
 
 bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty) {

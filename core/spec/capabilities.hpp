@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "assay/plugin.h"
 #include "core/plugin/instance.hpp"
@@ -25,6 +26,12 @@ bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty
 std::string implied_constraint(const assay_solver& solver);
 // The factor it keeps it on ("W" of "nonneg:W"), or "" for all.
 std::string implied_factor(const assay_solver& solver);
+
+// A transform behind the data's own that a solver brings along where its option is true.
+struct BroughtTransform {
+  std::string id, option;
+};
+std::vector<BroughtTransform> brought_transforms(const plugin::Descriptor& solver);
 
 // "needs a squared loss", "needs penalties with a prox or a gradient"; "" when anything will do.
 std::string loss_needs(const assay_solver& solver);

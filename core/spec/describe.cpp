@@ -158,7 +158,16 @@ class Origins {
     }
     if (path.find(".constraint.") != std::string::npos && implied(path))
       return fmt::format("implied by solver {}", trial_.solver.id);
+    if (brought(path)) return fmt::format("brought by solver {}", trial_.solver.id);
     return "default";
+  }
+
+  // Of a transform behind the data's own.
+  bool brought(const std::string& path) const {
+    const size_t all = trial_.data.transforms.size();
+    for (size_t i = all - trial_.data.of_solver; i < all; ++i)
+      if (path.rfind(fmt::format("data.transforms[{}].", i), 0) == 0) return true;
+    return false;
   }
 
   bool implied(const std::string& path) const {

@@ -30,6 +30,7 @@ struct DataSpec {
   std::vector<std::string> columns;
   std::string rows;  // "0:1000" or empty
   std::vector<Use> transforms;
+  size_t of_solver = 0;  // so many of them, the last ones, the solver brings along
   std::string mask_path, weights_path, row_weights_path, col_weights_path;
   std::string unstored;  // "zero", "unobserved" or empty: what the reader says
   bool missing_nan = false;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/spec/capabilities.hpp"
 #include "core/spec/nearest.hpp"
 #include "core/spec/sections.hpp"
 
@@ -324,6 +325,20 @@ class TrialReader {
   Trial trial_;
 };
 
+// What a solver brings along must be there.
+void report_absent(const Node& root,
+                   const plugin::Descriptor& solver,
+                   const std::string& does,
+                   const std::string& id,
+                   Context& context) {
+  context.out.push_back(
+      Diagnostic("E0101", fmt::format("solver `{}` {} `{}`, which no loaded plugin provides",
+                                      solver.id, does, id))
+          .at(use_mark(root, "solver"))
+          .about("solver")
+          .with_note("`assay doctor` shows where plugins are searched"));
+}
+
 // A constraint named by the solver for factors that name none; "id:W" for W alone, where none names
 // one.
 void imply_constraint(const Node& root,
@@ -340,19 +355,26 @@ void imply_constraint(const Node& root,
     implied.resize(colon);
   }
   const plugin::Descriptor* d = context.registry.find("penalty", implied);
-  if (!d) {
-    context.out.push_back(
-        Diagnostic(
-            "E0101",
-            fmt::format("solver `{}` keeps the constraint `{}`, which no loaded plugin provides",
-                        solver.id, implied))
-            .at(use_mark(root, "solver"))
-            .about("solver")
-            .with_note("`assay doctor` shows where plugins are searched"));
-    return;
-  }
+  if (!d) return report_absent(root, solver, "keeps the constraint", implied, context);
   factor.constraint = standard_use(*d, "model." + name + ".constraint", root, context);
   factor.constraint_implied = true;
+}
+
+// The transforms a solver brings along, where its options want them.
+void bring_transforms(const Node& root,
+                      const plugin::Descriptor& solver,
+                      Trial& trial,
+                      Context& context) {
+  for (const BroughtTransform& brought : brought_transforms(solver)) {
+    const auto wanted = trial.solver.options.values.find(brought.option);
+    if (wanted == trial.solver.options.values.end() || wanted->second.number == 0) continue;
+    const plugin::Descriptor* d = context.registry.find("transform", brought.id);
+    if (!d) return report_absent(root, solver, "brings the transform", brought.id, context);
+    auto use = standard_use(*d, "solver." + brought.option, root, context);
+    if (!use) return;
+    trial.data.transforms.push_back(std::move(*use));
+    ++trial.data.of_solver;
+  }
 }
 
 // A plugin that draws an order only when asked to is deterministic but for its option `shuffle`.
@@ -387,6 +409,7 @@ std::optional<Trial> read_trial(const Node& root,
     imply_constraint(root, *solver, m.W, "W", named, context);
     imply_constraint(root, *solver, m.H, "H", named, context);
     if (m.rank.size() == 2) imply_constraint(root, *solver, m.S, "S", named, context);
+    bring_transforms(root, *solver, trial, context);
   }
   trial.deterministic = is_deterministic(trial, context.registry);
   const bool ok =

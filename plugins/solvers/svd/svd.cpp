@@ -13,7 +13,8 @@ using namespace assay::author;
 
 class Svd : public FullBasis<SingularVectors<Svd>> {
  public:
-  Svd(Call call, const assay_problem& p) : FullBasis<SingularVectors<Svd>>(call, p) {
+  Svd(Call call, const assay_problem& p)
+      : FullBasis<SingularVectors<Svd>>(call, p, Options(call.host, p.options).flag("symmetric")) {
     full_ = Options(call.host, p.options).text("basis").value_or("thin") == "full";
   }
 
@@ -71,7 +72,10 @@ constexpr assay_option kOwn[] = {
     enum_option("basis",
                 "full: arrays U_full (n x n) and V_full (d x d) complete the singular vectors",
                 "thin",
-                kBases)};
+                kBases),
+    bool_option("symmetric",
+                "power, lapack: X is symmetric; find its eigenvalues, with signs",
+                false)};
 constexpr auto options = with_spectral_options(kOwn);
 constexpr assay_solver table =
     solver_table<Svd>(ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_NO_PENALTY, ASSAY_TAKES_SPARSE, nullptr);

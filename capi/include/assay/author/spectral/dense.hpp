@@ -31,7 +31,6 @@ class Lapack : public Base {
     this->once(b);
   }
 
- private:
   // {rows of X}
   void copy_rows(const Block &b) const {
     const Matrix out = b.matrix(0);
@@ -45,6 +44,7 @@ class Lapack : public Base {
     }
   }
 
+ private:
   // {X, left, right}: the factors that `leave` wants, singular values on the side of the longer axis.
   void decompose_copy(const Block &b) const {
     const Matrix X = b.matrix(0), left = b.matrix(1), right = b.matrix(2);

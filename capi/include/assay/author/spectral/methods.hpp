@@ -8,9 +8,9 @@
 #include <cstddef>
 
 #include "../../plugin.hpp"
+#include "dense.hpp"
 #include "gram.hpp"
 #include "lanczos.hpp"
-#include "dense.hpp"
 #include "power.hpp"
 #include "randomized.hpp"
 #include "subspace.hpp"
@@ -31,9 +31,7 @@ inline constexpr std::array kSpectralOptions = {
         1e-13, 0, 1),
     integer_option("turns", "power: most iterations of a component", 1000, 1, 1000000000),
     list_option("start", "power: start vectors, one after the other; random where there are none",
-                -1e300, 1e300),
-    bool_option("symmetric", "power, lapack: X is symmetric; find its eigenvalues, with signs",
-                false)};
+                -1e300, 1e300)};
 
 template <size_t N>
 constexpr std::array<assay_option, N + kSpectralOptions.size() + 1> with_spectral_options(
@@ -52,14 +50,14 @@ using SpectralMethods =
 template <class Plugin>
 class SingularVectors : public SpectralMethods<Plugin> {
  protected:
-  // `method` `auto`: gram where A'A is small, else randomized.
-  SingularVectors(Call call, const assay_problem &p) : SpectralMethods<Plugin>(call, p) {
+  // `method` `auto`: gram where A'A is small, else randomized. symmetric: eigenvalues are asked for.
+  SingularVectors(Call call, const assay_problem &p, bool symmetric = false)
+      : SpectralMethods<Plugin>(call, p), symmetric_(symmetric) {
     if (this->known_ >= 0) return;
     const Options options(call.host, p.options);
     constexpr int64_t kSmall = 2000;
     method_ = options.text("method").value_or("auto");
     if (method_ == "auto") method_ = this->least_ <= kSmall ? "gram" : "randomized";
-    symmetric_ = options.flag("symmetric");
     if (symmetric_) check_symmetric_problem(p);
     power_ = options.integer("power");
     q_ = std::min(this->least_, this->k_ + options.integer("oversample"));

@@ -34,6 +34,12 @@ class SignedTriplets : public Base {
     for (int32_t side = 0; side < 2; ++side)
       out.vectors[side] = this->completed(b, out.vectors[side], side, this->k_, kNames[side]);
     if (symmetric) as_eigenvectors(b, out);
+    turn_signs(b, out);
+    return out;
+  }
+
+  // The entry of largest magnitude of each right vector becomes positive.
+  void turn_signs(const Builder &b, Signed &out) const {
     const assay_buf ends = b.buffer("ends", ASSAY_ONE, ASSAY_MAX, 2, this->k_);
     this->template each<&SignedTriplets::measure_ends>(
         b, "ends", ASSAY_COLS, {{out.vectors[ASSAY_COLS], ASSAY_IN}, {ends, ASSAY_ADD}});
@@ -45,7 +51,6 @@ class SignedTriplets : public Base {
           {{out.vectors[side], ASSAY_IN}, {ends, ASSAY_IN}, {turned, ASSAY_OUT}});
       out.vectors[side] = turned;
     }
-    return out;
   }
 
  private:
