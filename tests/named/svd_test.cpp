@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Singular values and vectors against LAPACK's, by every method: small matrices known by hand, rank
 // deficiency, dense and sparse, tall and wide, and what Eckart and Young promise.
-#include <algorithm>
-#include <cmath>
-
-#include "core/kernels/linalg.hpp"
-#include "tests/fit/support.hpp"
+#include "tests/named/spectral.hpp"
 
 using namespace assay;
 using namespace assay::test;
@@ -13,21 +9,6 @@ using namespace assay::test;
 namespace {
 
 const char* const kMethods[] = {"randomized", "subspace", "lanczos", "gram", "lapack", "power"};
-
-// U n x k and V d x k row by row, s; of LAPACK all of them.
-struct Triplets {
-  int64_t n, d, k;
-  std::vector<double> U, s, V;
-  double& u(int64_t i, int64_t a) { return U[static_cast<size_t>(i * k + a)]; }
-  double& v(int64_t j, int64_t a) { return V[static_cast<size_t>(j * k + a)]; }
-};
-
-std::vector<double> numbers(const graph::Buffer& b) {
-  std::vector<double> out;
-  for (int64_t i = 0; i < b.rows; ++i)
-    for (int64_t a = 0; a < b.width; ++a) out.push_back(b.get(i, a));
-  return out;
-}
 
 spec::Trial trial(const std::string& method, int64_t k, int64_t steps) {
   spec::Trial t = mu_trial("squared", k);
@@ -38,47 +19,22 @@ spec::Trial trial(const std::string& method, int64_t k, int64_t steps) {
   return t;
 }
 
+std::vector<double> array(const Fixture& f, const char* name) {
+  return numbers(f.model->state.at(f.model->results.at(name)));
+}
+
 Triplets fitted(std::shared_ptr<const data::Data> x, const spec::Trial& t) {
   const int64_t n = x->rows, d = x->cols;
   Fixture f(std::move(x), t);
   const fit::Result result = f.run();
   CHECK(result.stop != fit::Stop::kNonFinite);
-  const auto array = [&](const char* name) {
-    return numbers(f.model->state.at(f.model->results.at(name)));
-  };
-  Triplets out{n, d, t.model.rank[0], array("U"), array("s"), array("V")};
+  Triplets out{n, d, t.model.rank[0], array(f, "U"), array(f, "s"), array(f, "V")};
   // W and H are the same triplets.
   const std::vector<double> W = f.factor(0), H = f.factor(1);
   for (size_t i = 0; i < W.size(); ++i)
     CHECK(W[i] == out.U[i] * out.s[i % static_cast<size_t>(out.k)]);
   CHECK(H == out.V);
   return out;
-}
-
-Triplets lapack(const Problem& p) {
-  const int64_t r = std::min(p.n, p.d);
-  Triplets t{p.n, p.d, r, {}, {}, {}};
-  std::vector<double> a = p.x, vt(static_cast<size_t>(r * p.d));
-  t.U.resize(static_cast<size_t>(p.n * r));
-  t.V.resize(static_cast<size_t>(p.d * r));
-  t.s.resize(static_cast<size_t>(r));
-  const auto svd = kernels::la_table()->svd;
-  REQUIRE(svd(p.n, p.d, a.data(), p.d, t.U.data(), r, t.s.data(), vt.data(), p.d) == ASSAY_OK);
-  for (int64_t j = 0; j < p.d; ++j)
-    for (int64_t c = 0; c < r; ++c) t.v(j, c) = vt[static_cast<size_t>(c * p.d + j)];
-  return t;
-}
-
-double worst_product(const std::vector<double>& F, int64_t rows, int64_t k) {
-  double worst = 0;
-  for (int64_t a = 0; a < k; ++a)
-    for (int64_t c = 0; c < k; ++c) {
-      double sum = a == c ? -1 : 0;
-      for (int64_t i = 0; i < rows; ++i)
-        sum += F[static_cast<size_t>(i * k + a)] * F[static_cast<size_t>(i * k + c)];
-      worst = std::max(worst, std::abs(sum));
-    }
-  return worst;
 }
 
 void orthonormal_and_signed(Triplets& t) {
@@ -93,19 +49,6 @@ void orthonormal_and_signed(Triplets& t) {
     CHECK(most >= -least);
     if (a > 0) CHECK(t.s[static_cast<size_t>(a)] <= t.s[static_cast<size_t>(a - 1)]);
   }
-}
-
-// Entries spread by a slow spectrum: s_a = 1 / (1 + a), random vectors.
-Problem slow(int64_t n, int64_t d) {
-  Problem p = random_problem(n, d, std::min(n, d), 5);
-  for (double& v : p.x) v -= 2;
-  Triplets t = lapack(p);
-  std::fill(p.x.begin(), p.x.end(), 0.0);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < d; ++j)
-      for (int64_t a = 0; a < t.k; ++a)
-        p.x[static_cast<size_t>(i * d + j)] += t.u(i, a) * t.v(j, a) / static_cast<double>(1 + a);
-  return p;
 }
 
 }  // namespace
@@ -201,4 +144,140 @@ TEST_CASE("svd: the error of rank k is that of Eckart and Young, and no other W 
     CHECK(std::abs(2 * F - beyond) < 1e-10 * beyond);
     CHECK(nonneg.run().certificate.loss >= F);
   }
+}
+
+TEST_CASE("svd: power iteration with deflation, from the notes' starts") {
+  // The second start, (.5, .5), is the first vector: A - 5 v v' maps it to rounding noise.
+  const Problem p{2, 2, 2, {3, 2, 2, 3}};
+  const double half = std::sqrt(0.5);
+  for (const bool symmetric : {false, true}) {
+    CAPTURE(symmetric);
+    spec::Trial run = trial("power", 2, 50);
+    run.solver.options.values["start"].list = {1, 0, 0.5, 0.5};
+    run.solver.options.values["symmetric"].number = symmetric ? 1 : 0;
+    Fixture f(dense(p), run);
+    std::vector<std::string> log;
+    const plugin::LogSink sink = [&log](int32_t, const std::string& text) { log.push_back(text); };
+    f.task.plan.log = &sink;
+    const fit::Result result = f.run();
+    CHECK(result.stop == fit::Stop::kConverged);
+    CHECK(result.iterations == 2);
+    CHECK(std::count_if(log.begin(), log.end(), [](const std::string& line) {
+            return line.find("drawn anew") != std::string::npos;
+          }) == 1);
+    const std::vector<double> s = array(f, "s"), V = array(f, "V");
+    CHECK(worst_relative(s, {5, 1}) < 1e-13);
+    CHECK(std::abs(V[0] - half) + std::abs(V[2] - half) < 1e-13);
+    CHECK(std::abs(std::abs(V[1]) - half) + std::abs(V[1] + V[3]) < 1e-13);
+    if (symmetric) CHECK(worst_relative(array(f, "eigenvalues"), {5, 1}) < 1e-13);
+  }
+}
+
+TEST_CASE("svd: eigenvalues of symmetric matrices with their signs") {
+  Problem p = random_problem(17, 17, 6, 9);
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j <= i; ++j) {
+      const double mean = p.x[static_cast<size_t>(i * 17 + j)] - 0.4;
+      p.x[static_cast<size_t>(i * 17 + j)] = p.x[static_cast<size_t>(j * 17 + i)] = mean;
+    }
+  std::vector<double> A = p.x, w(17);
+  REQUIRE(kernels::la_table()->eigh(17, A.data(), 17, w.data()) == ASSAY_OK);
+  std::sort(w.begin(), w.end(), [](double a, double c) { return std::abs(a) > std::abs(c); });
+  w.resize(5);
+  REQUIRE(*std::min_element(w.begin(), w.end()) < 0);
+  const Problem swap{2, 2, 2, {0, 1, 1, 0}};  // 1 and -1: equal singular values
+  for (const char* method : {"power", "lapack"}) {
+    CAPTURE(method);
+    spec::Trial run = trial(method, 5, 50);
+    run.solver.options.values["symmetric"].number = 1;
+    Fixture f(dense(p), run);
+    f.run();
+    CHECK(worst_relative(array(f, "eigenvalues"), w) < 1e-9);
+    run.model.rank = {2};
+    Fixture pair(dense(swap), run);
+    pair.run();
+    std::vector<double> both = array(pair, "eigenvalues");
+    std::sort(both.begin(), both.end());
+    CHECK(worst_relative(both, {-1, 1}) < 1e-13);
+    CHECK(pair.run().certificate.loss < 1e-28);
+  }
+}
+
+TEST_CASE("svd: the whole bases of the matrix of rank two") {
+  const Problem p{
+      4, 6, 4, {1, 2, 3, 4, 3, 3, 1, 2, 3, 4, 3, 3, 3, 3, 3, 1, 4, 5, 3, 3, 3, 1, 4, 5}};
+  for (const char* method : kMethods) {
+    CAPTURE(method);
+    spec::Trial run = trial(method, 4, 50);
+    run.solver.options.values["basis"].text = "full";
+    Fixture f(dense(p), run);
+    f.run();
+    const std::vector<double> U = array(f, "U_full"), V = array(f, "V_full"), s = array(f, "s");
+    REQUIRE(U.size() == 16);
+    REQUIRE(V.size() == 36);
+    CHECK(worst_product(U, 4, 4) < 1e-13);
+    CHECK(worst_product(V, 6, 6) < 1e-13);
+    std::vector<double> A(24, 0.0);
+    for (size_t i = 0; i < 4; ++i)
+      for (size_t j = 0; j < 6; ++j)
+        for (size_t a = 0; a < 4; ++a) A[i * 6 + j] += U[i * 4 + a] * s[a] * V[j * 6 + a];
+    CHECK(worst_relative(A, p.x) < 1e-13);
+  }
+}
+
+TEST_CASE("svd: what A'A costs: gram is right to the square of the ratio, lapack to rounding") {
+  // s_a = 10^-a.
+  Problem p = random_problem(40, 12, 12, 5);
+  for (double& v : p.x) v -= 1;
+  Triplets t = lapack(p);
+  std::fill(p.x.begin(), p.x.end(), 0.0);
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < p.d; ++j)
+      for (int64_t a = 0; a < t.k; ++a)
+        p.x[static_cast<size_t>(i * p.d + j)] += t.u(i, a) * t.v(j, a) * std::pow(10.0, -a);
+  const Triplets truth = lapack(p);
+  for (const char* method : {"gram", "lanczos", "lapack"}) {
+    CAPTURE(method);
+    Triplets got = fitted(dense(p), trial(method, 10, 400));
+    orthonormal_and_signed(got);
+    for (size_t a = 0; a < 10; ++a) {
+      CAPTURE(a);
+      const double apart = std::abs(got.s[a] / truth.s[a] - 1);
+      if (std::string(method) == "lapack") CHECK(apart < 1e-6);
+      if (a <= 4) CHECK(apart < 1e-10);
+    }
+  }
+}
+
+TEST_CASE("svd: in float32 every method has the values to float32") {
+  const Problem p = slow(150, 40);
+  const Triplets truth = lapack(p);
+  for (const char* method : kMethods) {
+    CAPTURE(method);
+    spec::Trial run = trial(method, 6, 60);
+    run.solver.options.values["tolerance"].number = 1e-6;
+    Fixture f(dense(p, ASSAY_F32), run);
+    f.run();
+    const std::vector<double> s = array(f, "s");
+    for (size_t a = 0; a < 6; ++a) CHECK(std::abs(s[a] / truth.s[a] - 1) < 1e-5);
+  }
+}
+
+TEST_CASE("svd: block Krylov keeps what subspace iteration throws away") {
+  // Four powers of ten columns on a flat spectrum: the angle to the six leading right vectors.
+  const Problem p = slow(400, 300);
+  Triplets truth = lapack(p);
+  spec::Trial run = trial("randomized", 6, 1);
+  Triplets t = fitted(dense(p), run);
+  double worst = 0;
+  for (int64_t a = 0; a < 6; ++a) {
+    double inside = 0;
+    for (int64_t c = 0; c < 6; ++c) {
+      double product = 0;
+      for (int64_t j = 0; j < p.d; ++j) product += t.v(j, a) * truth.v(j, c);
+      inside += product * product;
+    }
+    worst = std::max(worst, 1 - inside);
+  }
+  CHECK(worst < 1e-12);
 }

@@ -253,7 +253,7 @@ constexpr assay_solver table = solver_table<Pca>(ASSAY_NEEDS_SQUARED,
                                                  ASSAY_TAKES_SPARSE,
                                                  nullptr,
                                                  0,
-                                                 "centre:centre standardise:standardise");
+                                                 "standardise:standardise centre:centre");
 constexpr assay_plugin pca = describe(
     "assay.solver/1",
     "pca",

@@ -4,15 +4,17 @@
    (`ddof: 1`) or n. Columns are not centred: put `centre` before it for zero means.
 
    The fit is a program of three products with the row weights w: of X, X.^2 and X's pattern (of
-   sparse X, whose zeros are observed without being stored, the host knows the counts). The squares
-   are of X as it is: where a mean is more than 1e8 standard deviations from 0, centre first. */
+   sparse X, whose zeros are observed without being stored, the host knows the counts). Deviations
+   below 1e-6 of the mean are rounding of the squares: such a column counts as constant, as does one
+   below 1e-14 of the data's root mean square, which is what centring leaves of a constant column.
+ */
 #include <assay/plugin.h>
 #include <math.h>
 
 typedef struct {
   const assay_host* host;
   int32_t sparse;
-  double ddof;
+  double ddof, mean_square; /* of all entries */
 } standardise;
 
 static const assay_option options[] = {{"ddof", "what the sum of squares is divided by: n - ddof",
@@ -29,6 +31,7 @@ static int32_t create(const assay_host* host,
   s->host = host;
   s->sparse = problem->sparse;
   s->ddof = host->option_number(problem->options, "ddof");
+  s->mean_square = problem->observed > 0 ? problem->x_sumsq / problem->observed : 0;
   *self = s;
   return ASSAY_OK;
 }
@@ -52,7 +55,8 @@ static int32_t deviations(void* self, const assay_block* b) {
     const double mean = count > 0 ? sums[j * b->arg[0].stride] / count : 0;
     const double square = count > 0 ? squares[j * b->arg[1].stride] / count : 0;
     const double variance = square - mean * mean;
-    const int constant = !(variance > 1e-13 * square) || !(count > t->ddof);
+    const int constant =
+        !(variance > 1e-12 * square) || !(square > 1e-28 * t->mean_square) || !(count > t->ddof);
     deviation[j * b->arg[4].stride] = constant ? 1 : sqrt(variance * (count / (count - t->ddof)));
   }
   return ASSAY_OK;

@@ -146,9 +146,6 @@ class Builder {
     b_->batches(b_, size, order, stream);
   }
   void loop(int64_t max, assay_buf until) const { b_->loop(b_, max, until); }
-  void batches(int64_t size, int32_t order, uint64_t stream) const {
-    b_->batches(b_, size, order, stream);
-  }
   void end() const { b_->end(b_); }
   void report(const char *name, assay_buf buffer) const { b_->report(b_, name, buffer); }
   int32_t status() const { return b_->status(b_); }
