@@ -118,6 +118,11 @@ const std::vector<CodeText>& code_texts() {
       {"E0213", "a factor that may be negative under a loss of positive models",
        "Losses such as `kl`, `itakura_saito` and `beta` are defined for W H >= 0 only. Give each "
        "factor a constraint that keeps it there: `nonneg`, `simplex`, or a `box` from 0 on."},
+      {"E0214", "a transform of whole rows beside single held-out entries",
+       "A transform such as `normalise` divides a row by what all of its entries add up to. "
+       "Entries "
+       "held out one by one would be scaled by themselves, in other units than the model's, and "
+       "`heldout.` metrics would compare the two. Without such metrics the split is fine."},
       {"E0300", "the data cannot be used",
        "The message says what is wrong with them. Nothing was changed and nothing was run."},
       {"E0301", "the data file is not there",

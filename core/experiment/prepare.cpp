@@ -113,8 +113,6 @@ class Transform {
     auto rewritten = rewrite(x, runtime);
     return rewritten && scales() ? affine(**rewritten, learnt) : std::move(rewritten);
   }
-  // Whether it needs the entries of a row together.
-  bool of_rows() const { return table_->form == ASSAY_TRANSFORM_ROW; }
 
   // False, and x as it was: it has no inverse.
   Expected<bool> undo(const std::vector<kernels::Member>& learnt,
@@ -155,6 +153,7 @@ class Transform {
            }) != ASSAY_E_NOT_FOUND;
   }
   bool scales() const { return !of_rows() && table_->affine; }
+  bool of_rows() const { return table_->form == ASSAY_TRANSFORM_ROW; }
 
   struct Affine {
     std::vector<double> scale, shift;
@@ -228,21 +227,6 @@ Expected<void> check_parts(const spec::Trial& trial, const Prepared& p) {
   return done;
 }
 
-// What is held out of a row one entry at a time has no row of its own to be measured by.
-Expected<void> check_rows_whole(const spec::Trial& trial, const spec::Use& use) {
-  const auto kind = trial.split.kind;
-  if (!reads_heldout(trial) ||
-      (kind != spec::SplitSpec::Kind::kEntries && kind != spec::SplitSpec::Kind::kFile))
-    return {};
-  return Error(ASSAY_E_COMBINATION, "E0200",
-               fmt::format("transform `{}` takes whole rows, and `split` holds out single entries",
-                           use.id))
-      .at(use.key)
-      .with_help(
-          "hold out rows: `split: { use: rows, test: 0.1 }`, or leave the `heldout.` "
-          "metrics out");
-}
-
 graph::Model bare_model(DataPtr x) {
   graph::Model m;
   m.facts = data::measure(*x);
@@ -274,7 +258,6 @@ Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime&
     graph::Model over = bare_model(p.train);
     auto transform = Transform::create(use, over, runtime);
     if (!transform) return std::move(transform.error());
-    if ((*transform)->of_rows()) ASSAY_TRY(check_rows_whole(trial, use));
     auto learnt = (*transform)->learn(over, runtime);
     if (!learnt) return std::move(learnt.error());
     for (auto& member : *learnt) {

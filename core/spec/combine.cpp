@@ -50,6 +50,7 @@ class Combination {
     factor("H", trial_.model.H, 1);
     if (trial_.model.rank.size() == 2) factor("S", trial_.model.S, 2);
     data();
+    transforms();
     if (context_.out.size() == before) domain();
     if (context_.out.size() == before) ask_solver();
     metrics();
@@ -276,6 +277,30 @@ class Combination {
                    solvers_that(context_.registry, what,
                                 [&](const assay_solver& s) { return (s.takes_data & bit) != 0; })),
            use_mark(root_, path), "asked for here", "every entry must count the same");
+  }
+
+  // What is held out of a row one entry at a time has no row of its own to be measured by.
+  void transforms() {
+    const auto& metrics = trial_.measure.metrics;
+    const bool heldout =
+        std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.heldout; });
+    const bool entries = trial_.split.kind == SplitSpec::Kind::kEntries ||
+                         trial_.split.kind == SplitSpec::Kind::kFile;
+    if (!heldout || !entries) return;
+    for (const Use& use : trial_.data.transforms) {
+      const Descriptor* d = context_.registry.find("transform", use.id);
+      if (!d || static_cast<const assay_transform*>(d->plugin->vtable)->form != ASSAY_TRANSFORM_ROW)
+        continue;
+      Diagnostic fault("E0214", fmt::format("transform `{}` takes whole rows, and single entries "
+                                            "are held out",
+                                            use.id));
+      fault.at(use_mark(root_, use.key), "would scale held-out entries by themselves")
+          .about(use.key)
+          .with_help("leave the `heldout.` metrics out, or the transform");
+      if (const Mark split = use_mark(root_, "split"); split.somewhere())
+        fault.labels.push_back({split, "entries held out here"});
+      context_.out.push_back(std::move(fault));
+    }
   }
 
   void metrics() {

@@ -24,10 +24,10 @@ using assay::reading::Call;
 using assay::reading::Fault;
 using text::Document;
 
-const char* const kStopWords[] = {"none", "english", nullptr};
-const char* const kDelimiters[] = {"auto", "tab", "comma", "semicolon", nullptr};
-const char* const kQuotes[] = {"auto", "double", "none", nullptr};
-const char* const kHeaders[] = {"auto", "yes", "no", nullptr};
+constexpr const char* kStopWords[] = {"none", "english", nullptr};
+constexpr const char* kDelimiters[] = {"auto", "tab", "comma", "semicolon", nullptr};
+constexpr const char* kQuotes[] = {"auto", "double", "none", nullptr};
+constexpr const char* kHeaders[] = {"auto", "yes", "no", nullptr};
 constexpr assay_option word(const char* name, const char* doc) {
   return {name, doc, ASSAY_OPT_STRING, 0, 0, 0, 0, nullptr, nullptr};
 }
