@@ -68,9 +68,16 @@ int32_t add_times(assay_builder* b,
     if (!s.use(left, "the left operand of times")) return ASSAY_E_PLUGIN;
     const BufferDecl& l = s.decl(left);
     if (!s.readable(left, line.name)) return ASSAY_E_PLUGIN;
-    if (l.axis == ASSAY_ONE || l.axis != o.axis || r.axis != ASSAY_ONE ||
-        l.width != (turned ? r.width : r.rows) || o.width != (turned ? r.rows : r.width) ||
-        left == out)
+    if (r.axis != ASSAY_ONE) {  // in X's place
+      const bool shaped = l.axis == ASSAY_ROWS && l.role == ASSAY_LOCAL && l.width == s.model->d();
+      if (!shaped || o.axis == r.axis || o.axis == ASSAY_ONE || o.width != r.width || turned)
+        return s.fail("`" + line.name +
+                      "`: a LOCAL of the shape of X times a buffer on one axis gives one on the "
+                      "other, of equal width");
+      if (o.axis == ASSAY_COLS && s.written[static_cast<size_t>(out)])
+        return s.fail("two lines add to `" + o.name + "`");
+    } else if (l.axis == ASSAY_ONE || l.axis != o.axis || l.width != (turned ? r.width : r.rows) ||
+               o.width != (turned ? r.rows : r.width) || left == out)
       return s.fail("`" + line.name + "`: shapes do not fit: rows (columns) x k times ONE k x m");
   }
   s.written[static_cast<size_t>(out)] = 1;

@@ -21,6 +21,10 @@ Expected<Layout> Lowering::run() {
   for (const Line& line : lines) lower(line);
   if (refused_) return std::move(*refused_);
   settle_buffers();
+  for (const int b : x_shaped_)
+    if (options_.force.fuse && buffer(b).place != Place::kTile)
+      refuse("`" + buffer(b).decl.name + "` stands in X's place and would be stored whole");
+  if (refused_) return std::move(*refused_);
   return std::move(layout_);
 }
 

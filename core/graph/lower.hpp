@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,7 @@ class Lowering : private Sweeps {
 
   // ---- lower_products.cpp ----
   void lower_times(const Line& line);
+  void lower_shaped(const Line& line);
   void lower_square(const Line& line);
   void emit_product(const std::string& name, int32_t axis, int opposite, int out, int power);
   void emit_product(int32_t axis, int opposite, int out);
@@ -85,6 +87,7 @@ class Lowering : private Sweeps {
   bool cost_said_ = false, entering_done_ = false;
   bool weighted_ = false, zeros_ = false;  // of X; zeros: unstored entries are zeros
   int shift_ = -1;
+  std::set<int> x_shaped_;    // buffers that stand in X's place
   int with_s_[2] = {-1, -1};  // buffers that hold W S and H S'
 };
 

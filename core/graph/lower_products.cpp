@@ -15,6 +15,8 @@ void Lowering::lower_times(const Line& line) {
                                                   : 1;
     return emit_product(line.name, line.axis, line.right, line.out, power);
   }
+  if (line.axis == ASSAY_COLS && buffer(line.left).decl.axis == ASSAY_ROWS)
+    return lower_shaped(line);
   Op op;
   op.kind = OpKind::kSmall;
   op.name = line.name;
@@ -26,7 +28,15 @@ void Lowering::lower_times(const Line& line) {
   note_product(line);
   op.flops = 2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width *
                                        buffer(line.out).decl.width);
+  if (buffer(line.right).decl.axis == ASSAY_COLS) x_shaped_.insert(line.left);
   emit(std::move(op));
+}
+
+// A buffer in X's place times rows: a sum over rows, carried in their sweep.
+void Lowering::lower_shaped(const Line& line) {
+  x_shaped_.insert(line.left);
+  buffer(line.out).place = Place::kStat;
+  emit_gram(line.name, line.left, line.right, line.out, -1);
 }
 
 void Lowering::emit_product(int32_t axis, int opposite, int out) {

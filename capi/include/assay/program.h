@@ -125,7 +125,7 @@ struct assay_builder {
   /* One of the host's read-only buffers (n x 1 or d x 1). */
   assay_buf (*given)(assay_builder *b, int32_t which);
   /* left = ASSAY_X: out[ROWS] = X right[COLS], or out[COLS] = X' right[ROWS]; left a ROWS or COLS buffer and right ONE
-     (k x k'): a small product; both ASSAY_X: out[ONE], a SUM, = X'X (d x d) or, ASSAY_TRANSPOSED, X X' (n x n). flags ASSAY_SQUARE, ASSAY_PATTERN, ASSAY_ABS, ASSAY_TRANSPOSED. Sees the data view: hidden entries are 0. */
+     (k x k'): a small product; left a LOCAL on ROWS of width d (X-shaped, in X's place: out on ROWS or COLS, as above; it must not cross sweeps); both ASSAY_X: out[ONE], a SUM, = X'X (d x d) or, ASSAY_TRANSPOSED, X X' (n x n). flags ASSAY_SQUARE, ASSAY_PATTERN, ASSAY_ABS, ASSAY_TRANSPOSED. Sees the data view: hidden entries are 0. */
   int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right,
                    uint32_t flags);
   /* out[ONE] SUM = a' b over their common axis. */

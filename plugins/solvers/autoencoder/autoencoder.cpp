@@ -7,13 +7,13 @@
 // A step is one epoch; a batch is
 //   forward:  Z_1 = X W_1, each row: f; Z_l = A_(l-1) W_l, each row: f, ...; the last into W
 //   loss:     D = grad of the loss by W, G = by H: the products of any factorization
-//   backward: each row: D_l = (D_(l+1) W_(l+1)') * f'(A_l); grad of W_l = A_(l-1)' D_l, of W_1 X' D_1
-//   update:   of every weight from its mean gradient over the batch
+//   backward: each row: D_l = (D_(l+1) W_(l+1)') * f'(A_l); grad of W_l = A_(l-1)' D_l, of W_1 X'
+//   D_1 update:   of every weight from its mean gradient over the batch
 // The output's own activation is in the loss: `logistic` is a sigmoid with Bernoulli's likelihood.
 // Tied: W_1 = H'. Orthogonal: H goes back to H (H'H)^(-1/2) after every update. Denoising: A_0 is X
-// with noise, the loss is at X. Variational: see posterior.hpp; the objective is minus the ELBO at one
-// draw a row, with the same draws whenever it is measured.
-// Cost: 6 n d (h_1 + h_L) flops an epoch and the inner layers'.
+// with noise, the loss is at X. Variational: see posterior.hpp; the objective is minus the ELBO at
+// one draw a row, with the same draws whenever it is measured. Cost: 6 n d (h_1 + h_L) flops an
+// epoch and the inner layers'.
 #include <assay/plugin.hpp>
 #include <string>
 #include <vector>
@@ -67,8 +67,8 @@ class Autoencoder {
                   uint32_t flags = 0) const {
     return b.buffer(name.c_str(), axis, ASSAY_STATE, rows, width, true, flags);
   }
-  // Weights of layer l are in x sums, of the first on COLS; count is {updates so far, 1 once weights
-  // are drawn}.
+  // Weights of layer l are in x sums, of the first on COLS; count is {updates so far, 1 once
+  // weights are drawn}.
   struct Net {
     std::vector<assay_buf> weights, biases;
     assay_buf count;
@@ -77,9 +77,9 @@ class Autoencoder {
     Net net;
     for (size_t l = 0; l < s_.layers.size(); ++l) {
       const Layer& layer = s_.layers[l];
-      net.weights.push_back(
-          l == 0 && s_.tied ? b.factor(1)
-                            : state(b, named("weights", l), axis_of(l), layer.in, layer.sums));
+      net.weights.push_back(l == 0 && s_.tied
+                                ? b.factor(1)
+                                : state(b, named("weights", l), axis_of(l), layer.in, layer.sums));
       if (s_.bias) net.biases.push_back(state(b, named("bias", l), ASSAY_ONE, 1, layer.sums));
     }
     net.count = state(b, "updates", ASSAY_ONE, 1, 2);
@@ -159,8 +159,8 @@ class Autoencoder {
     if (!s_.variational) return;
     const assay_buf drawn = b.local("drawn", ASSAY_ROWS, k_),
                     loss = b.local("drawn_loss", ASSAY_ROWS, 1), total = b.sum("minus_elbo", 1, 1),
-                    bound = b.buffer("elbo", ASSAY_ROWS, ASSAY_STATE, 0, 1, true,
-                                     ASSAY_BUFFER_OUTPUT);
+                    bound =
+                        b.buffer("elbo", ASSAY_ROWS, ASSAY_STATE, 0, 1, true, ASSAY_BUFFER_OUTPUT);
     const Pass pass = forward(b, net, ASSAY_X, drawn, code_drawn(), "drawn_");
     b.terms({ASSAY_VALUE, ASSAY_ROWS, drawn, b.factor(1), ASSAY_NO, ASSAY_NO, loss, 0});
     b.each<&Autoencoder::bound>(
@@ -206,14 +206,13 @@ class Autoencoder {
     b.terms(ASSAY_GRAD, ASSAY_COLS, G, ASSAY_NO);
     const Gradients by = backpropagate(b, net, pass, input, D, rows);
     const assay_buf rate = b.small("rate", 1, 4);
-    b.each<&Autoencoder::schedule>(
-        "schedule", ASSAY_ONE, {{net.count, ASSAY_INOUT}, {rows, ASSAY_IN}, {rate, ASSAY_OUT}});
+    b.each<&Autoencoder::schedule>("schedule", ASSAY_ONE,
+                                   {{net.count, ASSAY_INOUT}, {rows, ASSAY_IN}, {rate, ASSAY_OUT}});
     assay_buf by_output = G;
     if (s_.tied) {
       by_output = b.local("gradient_both", ASSAY_COLS, k_);
-      b.each<&Autoencoder::add>(
-          "both", ASSAY_COLS,
-          {{G, ASSAY_IN}, {by.weights[0], ASSAY_IN}, {by_output, ASSAY_OUT}});
+      b.each<&Autoencoder::add>("both", ASSAY_COLS,
+                                {{G, ASSAY_IN}, {by.weights[0], ASSAY_IN}, {by_output, ASSAY_OUT}});
     }
     update(b, "output", ASSAY_COLS, 0, k_, b.factor(1), by_output, rate);
     for (size_t l = 0; l < s_.layers.size(); ++l) {
@@ -250,7 +249,8 @@ class Autoencoder {
     assay_buf above = D;  // the gradient by A_l
     for (size_t l = s_.layers.size(); l-- > 0;) {
       const Layer& layer = s_.layers[l];
-      const assay_buf delta = b.local(named("delta", l).c_str(), ASSAY_ROWS, s_.tied ? k_ : layer.sums);
+      const assay_buf delta =
+          b.local(named("delta", l).c_str(), ASSAY_ROWS, s_.tied ? k_ : layer.sums);
       std::vector<assay_arg> args = {{pass.A[l], ASSAY_IN}, {above, ASSAY_IN}, {delta, ASSAY_OUT}};
       args.push_back({s_.posterior(l) ? pass.Z : pass.A[l], ASSAY_IN});
       if (l == last()) args.push_back({rows, ASSAY_ADD});
@@ -325,8 +325,7 @@ class Autoencoder {
                                           static_cast<uint64_t>(first / width);
       const uint64_t stream = rng_->split(stream_, which);
       for (int64_t i = 0; i < w.rows(); ++i) {
-        const auto at =
-            static_cast<uint64_t>((b.axis() == ASSAY_ONE ? i : b.index(i)) * width);
+        const auto at = static_cast<uint64_t>((b.axis() == ASSAY_ONE ? i : b.index(i)) * width);
         (he ? rng_->normal : rng_->uniform)(stream, at, width, u.data());
         for (int64_t j = 0; j < width; ++j) {
           const double v = u[static_cast<size_t>(j)];
@@ -457,7 +456,8 @@ class Autoencoder {
   void inverse_root(const Block& b) const {
     const Matrix G = b.matrix(0), R = b.matrix(1);
     const auto V = b.call().scratch<double>(k_ * k_), w = b.call().scratch<double>(k_);
-    for (int64_t i = 0; i < k_; ++i) std::copy_n(G.row(i).data(), k_, &V[static_cast<size_t>(i * k_)]);
+    for (int64_t i = 0; i < k_; ++i)
+      std::copy_n(G.row(i).data(), k_, &V[static_cast<size_t>(i * k_)]);
     Call::check(la_->eigh(k_, V.data(), k_, w.data()));
     const double least = 1e-14 * w[static_cast<size_t>(k_ - 1)];
     for (int64_t i = 0; i < k_; ++i)
@@ -466,7 +466,8 @@ class Autoencoder {
         for (int64_t a = 0; a < k_; ++a) {
           const double e = w[static_cast<size_t>(a)];
           if (e > least)
-            sum += V[static_cast<size_t>(i * k_ + a)] * V[static_cast<size_t>(j * k_ + a)] / std::sqrt(e);
+            sum += V[static_cast<size_t>(i * k_ + a)] * V[static_cast<size_t>(j * k_ + a)] /
+                   std::sqrt(e);
         }
         R(i, j) = sum;
       }
@@ -536,23 +537,35 @@ constexpr const char* kStarts[] = {"auto", "glorot", "he", nullptr};
 constexpr assay_option options[] = {
     enum_option("activation", "of every layer", "relu", kActivations),
     enum_option("code_activation", "of the code layer", "same", kCodeActivations),
-    integer_option("code_layer", "which layer is the code; 0: the narrowest, the first of equals", 0,
-                   0, 1000),
+    integer_option("code_layer",
+                   "which layer is the code; 0: the narrowest, the first of equals",
+                   0,
+                   0,
+                   1000),
     bool_option("tied", "the encoder is the output layer turned: one layer only", false),
     bool_option("orthogonal", "tied weights whose components stay orthonormal", false),
     enum_option("noise", "on the input; the loss stays at X without it", "none", kNoises),
-    number_option("noise_level", "gaussian: standard deviation; else the share of entries", 0.1, 0,
+    number_option("noise_level",
+                  "gaussian: standard deviation; else the share of entries",
+                  0.1,
+                  0,
                   1e6),
     bool_option("variational", "the code is drawn from a Gaussian posterior", false),
     number_option("beta", "variational: weight of the divergence from the prior", 1, 0, 1e6),
     bool_option("sampling", "variational: false takes the posterior's mean", true),
     integer_option("samples", "variational: rows decoded from draws of the prior", 100, 0, 1000000),
-    integer_option("interpolations", "variational: pairs of rows joined by ten decoded codes", 10, 0,
+    integer_option("interpolations",
+                   "variational: pairs of rows joined by ten decoded codes",
+                   10,
+                   0,
                    100000),
     enum_option("optimiser", "Adam, or gradient with momentum", "adam", kOptimisers),
     number_option("learning_rate", "of the first epoch", 1e-3, 0, 1e6),
     number_option("momentum", "share of the past in the mean of gradients", 0.9, 0, 0.9999),
-    number_option("second_moment", "Adam: share of the past in the mean of their squares", 0.999, 0,
+    number_option("second_moment",
+                  "Adam: share of the past in the mean of their squares",
+                  0.999,
+                  0,
                   0.999999),
     number_option("epsilon", "Adam: keeps the step finite where gradients vanish", 1e-8, 0, 1),
     enum_option("schedule", "of the learning rate", "constant", kSchedules),

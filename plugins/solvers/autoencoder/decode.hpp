@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From codes to rows of X's shape, for pictures: the layers behind the code, H, and the mean that the
-// loss sees in its model.
+// From codes to rows of X's shape, for pictures: the layers behind the code, H, and the mean that
+// the loss sees in its model.
 #pragma once
 
 #include <assay/plugin.hpp>

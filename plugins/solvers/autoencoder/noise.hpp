@@ -19,7 +19,10 @@ struct Noise {
   bool any() const { return kind != "none"; }
 
   // A row of X in place; `scratch` is as long.
-  void corrupt(const assay_rng& rng, uint64_t stream, int64_t row, std::span<double> x,
+  void corrupt(const assay_rng& rng,
+               uint64_t stream,
+               int64_t row,
+               std::span<double> x,
                std::span<double> scratch) const {
     const auto d = static_cast<int64_t>(x.size());
     const auto at = static_cast<uint64_t>(row * d);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The code of a variational autoencoder (Kingma and Welling 2014): q(z | x) = N(mu, diag(e^v)), drawn
-// as z = mu + e^(v/2) eps, and KL(q | N(0, I)) = 1/2 sum (mu^2 + e^v - 1 - v). A row of the layer is
-// [mu v].
+// The code of a variational autoencoder (Kingma and Welling 2014): q(z | x) = N(mu, diag(e^v)),
+// drawn as z = mu + e^(v/2) eps, and KL(q | N(0, I)) = 1/2 sum (mu^2 + e^v - 1 - v). A row of the
+// layer is [mu v].
 #pragma once
 
 #include <assay/plugin.h>
@@ -29,8 +29,11 @@ inline double divergence(std::span<const double> mu_v) {
 }
 
 // The gradient by [mu v] of loss + beta KL, from the loss's by z.
-inline void chain_code(double beta, std::span<const double> mu_v, const double* z,
-                       const double* by_z, std::span<double> out) {
+inline void chain_code(double beta,
+                       std::span<const double> mu_v,
+                       const double* z,
+                       const double* by_z,
+                       std::span<double> out) {
   const size_t h = mu_v.size() / 2;
   for (size_t j = 0; j < h; ++j) {
     const double mu = mu_v[j], v = mu_v[h + j];

@@ -15,7 +15,8 @@ namespace assay::autoencoder {
 
 struct Layer {
   int64_t in, out;  // widths
-  int64_t sums;     // of what the weights make: out, or twice that of a posterior's means and variances
+  int64_t
+      sums;  // of what the weights make: out, or twice that of a posterior's means and variances
   Activation f;
 };
 
@@ -36,7 +37,7 @@ struct Settings {
 
  private:
   void read_layers(const author::Options& options, const assay_problem& p);
-  void check() const;
+  void check(bool sparse) const;
 };
 
 inline Settings::Settings(const author::Options& options, const assay_problem& p) {
@@ -61,7 +62,7 @@ inline Settings::Settings(const author::Options& options, const assay_problem& p
                options.number("decay"),
                options.number("period")};
   start = options.text("init").value_or("auto");
-  check();
+  check(p.sparse != 0);
 }
 
 inline void Settings::read_layers(const author::Options& options, const assay_problem& p) {
@@ -78,16 +79,19 @@ inline void Settings::read_layers(const author::Options& options, const assay_pr
   for (int64_t l = 0; l < p.n_layers; ++l) {
     const bool is_code = static_cast<size_t>(l) == code;
     const std::string& f = is_code && of_code != "same" ? of_code : inner;
-    layers.push_back({l == 0 ? p.d : p.layers[l - 1], p.layers[l],
-                      posterior(static_cast<size_t>(l)) ? 2 * p.layers[l] : p.layers[l],
-                      posterior(static_cast<size_t>(l)) ? Activation::kIdentity : activation_of(f)});
+    layers.push_back(
+        {l == 0 ? p.d : p.layers[l - 1], p.layers[l],
+         posterior(static_cast<size_t>(l)) ? 2 * p.layers[l] : p.layers[l],
+         posterior(static_cast<size_t>(l)) ? Activation::kIdentity : activation_of(f)});
   }
 }
 
-inline void Settings::check() const {
+inline void Settings::check(bool sparse) const {
   const auto refuse = [](const char* what, const char* help) {
     throw author::Failure(ASSAY_E_COMBINATION, what).help(help);
   };
+  if (sparse && noise.any())
+    refuse("noise leaves no zeros, and X is sparse", "`noise: none`, or dense data");
   if (tied && layers.size() != 1)
     refuse("tied weights are those of one layer, and the model has more",
            "give one layer, or `tied: false`");

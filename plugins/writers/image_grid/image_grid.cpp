@@ -18,10 +18,10 @@ namespace {
 using assay::author::Failure;
 using assay::author::Options;
 
-const char* const kFactors[] = {"H", "W", nullptr};
 const char* const kScales[] = {"component", "factor", nullptr};
 constexpr assay_option kOptions[] = {
-    {"factor", "which factor", ASSAY_OPT_ENUM, 0, 0, 0, 0, "H", kFactors},
+    {"factor", "which factor, or another array of the result whose rows are pictures",
+     ASSAY_OPT_STRING, 0, 0, 0, 0, "H", nullptr},
     {"shape", "rows and columns of pixels of one picture", ASSAY_OPT_LIST, ASSAY_OPT_REQUIRED, 0, 1,
      65535, nullptr, nullptr},
     {"columns", "pictures side by side; 0: about as many as one below the other", ASSAY_OPT_INT, 0,
@@ -100,7 +100,8 @@ Components find(const ImageGrid& self, const assay_results& results) {
           .help("give two numbers whose product is " + std::to_string(c.size));
     return c;
   }
-  throw Failure(ASSAY_E_NOT_FOUND, "the model has no factor `" + self.factor + "`");
+  throw Failure(ASSAY_E_NOT_FOUND, "the result has no array `" + self.factor + "`")
+      .help("`H`, `W`, or an array of `model.npz` that the solver names on its card");
 }
 
 // 255 is white; 0 lies at white where nothing is negative, in the middle otherwise.
