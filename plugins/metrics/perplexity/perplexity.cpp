@@ -75,7 +75,7 @@ class Perplexity {
   int64_t k_;
 };
 
-constexpr assay_metric vtable = metric_table<Perplexity>(0);
+constexpr assay_metric vtable = metric_table<Perplexity>(ASSAY_METRIC_LOWER_IS_BETTER);
 constexpr assay_plugin plugin =
     describe("assay.metric/1",
              "perplexity",
