@@ -7,6 +7,7 @@
 #include "core/base/number.hpp"
 #include "core/cli/verbs.hpp"
 #include "core/experiment/nearest_rows.hpp"
+#include "core/report/results.hpp"
 
 namespace assay::cli {
 namespace {
@@ -19,13 +20,6 @@ std::string name_of(const std::vector<std::string>& names, size_t row) {
 }
 std::string label_of(const NearestRows& found, size_t row) {
   return row < found.labels.size() ? found.labels[row] : "";
-}
-
-std::string field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
 }
 
 void as_json(const Tool& tool, const NearestRows& found) {
@@ -50,9 +44,9 @@ void as_csv(const Tool& tool, const NearestRows& found) {
     size_t place = 0;
     for (const auto& n : found.of[i]) {
       const auto row = static_cast<size_t>(n.row);
-      text += fmt::format("{},{},{},{},{},{}\n", field(name_of(found.queries, i)), ++place,
-                          n.row + 1, field(name_of(found.rows, row)), field(label_of(found, row)),
-                          format_shortest(n.cosine));
+      text += fmt::format("{},{},{},{},{},{}\n", report::csv_field(name_of(found.queries, i)),
+                          ++place, n.row + 1, report::csv_field(name_of(found.rows, row)),
+                          report::csv_field(label_of(found, row)), format_shortest(n.cosine));
     }
   }
   tool.out(text);

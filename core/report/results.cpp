@@ -16,16 +16,6 @@ namespace {
 
 using experiment::TrialResult;
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
-
 std::vector<std::string> matrix_keys(const experiment::RunResult& result) {
   std::vector<std::string> keys;
   for (const TrialResult& t : result.trials) {
@@ -59,7 +49,7 @@ std::string cells(const std::vector<std::pair<std::string, std::string>>& values
     const auto cell =
         std::find_if(values.begin(), values.end(), [&](const auto& c) { return c.first == key; });
     line.append(",");
-    if (cell != values.end()) line += quoted(cell->second);
+    if (cell != values.end()) line += csv_field(cell->second);
   }
   return line;
 }
@@ -75,24 +65,34 @@ std::string identity(const TrialResult& t, const std::vector<std::string>& keys)
 
 }  // namespace
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
 std::string results_csv(const experiment::RunResult& result) {
   const std::vector<std::string> keys = matrix_keys(result);
   std::string text = "trial,status,stop";
-  for (const std::string& key : keys) text.append(",").append(quoted(key));
+  for (const std::string& key : keys) text.append(",").append(csv_field(key));
   text += ",repeat,metric,value\n";
   for (const TrialResult& t : result.trials) {
     const std::string head = identity(t, keys);
     const auto values = numbers(t);
     if (values.empty()) text.append(head).append(",,\n");
     for (const auto& [metric, value] : values) {
-      text.append(head).append(",").append(quoted(metric)).append(",");
+      text.append(head).append(",").append(csv_field(metric)).append(",");
       if (!std::isnan(value)) text += format_shortest(value);
       text += '\n';
     }
   }
   for (const experiment::GroupResult& g : result.groups) {
     for (const auto& [metric, value] : g.numbers) {
-      text.append(",,").append(cells(g.cell, keys)).append(",all,").append(quoted(metric));
+      text.append(",,").append(cells(g.cell, keys)).append(",all,").append(csv_field(metric));
       text += ",";
       if (!std::isnan(value)) text += format_shortest(value);
       text += '\n';

@@ -9,6 +9,9 @@
 
 namespace assay::report {
 
+// A field of a CSV file, in quotes where it has to be.
+std::string csv_field(const std::string& text);
+
 // Columns: trial, status, stop, one per matrix key, repeat, metric, value. Trials without numbers
 // have one line. Numbers about all repeats of a cell have an empty trial and the repeat `all`.
 std::string results_csv(const experiment::RunResult& result);

@@ -21,10 +21,10 @@ struct Format {
 // Records one after another; lines without a visible character are passed over.
 class Records {
  public:
-  Records(const char* path, Format format) : lines_(path), format_(format) {}
+  Records(const char *path, Format format) : lines_(path), format_(format) {}
 
   // The next record, valid until the next call.
-  bool next(std::string_view* record) {
+  bool next(std::string_view *record) {
     std::string_view line;
     do {
       if (!lines_.next(&line)) return false;
@@ -72,7 +72,7 @@ class Fields {
  public:
   Fields(std::string_view record, Format format) : rest_(record), format_(format) { skip_blanks(); }
 
-  bool next(std::string_view* field) {
+  bool next(std::string_view *field) {
     if (done_) return false;
     if (format_.quote && !rest_.empty() && rest_.front() == format_.quote) {
       quoted(field);
@@ -102,7 +102,7 @@ class Fields {
     rest_.remove_prefix(std::min(end + 1, rest_.size()));
     if (!done_) skip_blanks();
   }
-  void quoted(std::string_view* field) {
+  void quoted(std::string_view *field) {
     text_.clear();
     size_t i = 1;
     for (; i < rest_.size(); ++i) {
@@ -125,6 +125,30 @@ class Fields {
   std::string text_;
   bool done_ = false;
 };
+
+// The column that an option names: by a name of the header, where there is one, or by number from 0.
+// `first` are the fields of the first line.
+inline size_t find_column(const std::vector<std::string> &first, bool header,
+                          const std::string &column, const char *option, int64_t line) {
+  const auto named = std::find(first.begin(), first.end(), column);
+  if (header && named != first.end()) return static_cast<size_t>(named - first.begin());
+  int64_t index = -1;
+  if (parse_index(column, &index) && index < static_cast<int64_t>(first.size()))
+    return static_cast<size_t>(index);
+  std::string found = std::to_string(first.size()) + " columns without names";
+  if (header) {
+    found.clear();
+    for (size_t f = 0; f < first.size() && f < 8; ++f) found += (f ? ", " : "") + shown(first[f]);
+    if (first.size() > 8) found += " ...";
+  }
+  throw Fault{ASSAY_E_SHAPE,
+              "there is no column " + shown(column) + " for `" + option + "`",
+              std::to_string(line) + ":1",
+              found,
+              "",
+              header ? "name a column of the header, or give its number, counted from 0"
+                     : "give a column's number, counted from 0: the file has no header"};
+}
 
 }  // namespace assay::reading
 

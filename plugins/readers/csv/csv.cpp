@@ -192,26 +192,7 @@ class Csv {
     return false;
   }
   size_t find(const std::string& column, const char* option) const {
-    const auto named = std::find(first_fields_.begin(), first_fields_.end(), column);
-    if (header_ && named != first_fields_.end())
-      return static_cast<size_t>(named - first_fields_.begin());
-    int64_t index = -1;
-    if (assay::reading::parse_index(column, &index) && index < static_cast<int64_t>(width_))
-      return static_cast<size_t>(index);
-    throw Fault{ASSAY_E_SHAPE,
-                "there is no column " + assay::reading::shown(column) + " for `" + option + "`",
-                std::to_string(records_.line()) + ":1",
-                columns_found(),
-                "",
-                header_ ? "name a column of the header, or give its number, counted from 0"
-                        : "give a column's number, counted from 0: the file has no header"};
-  }
-  std::string columns_found() const {
-    if (!header_) return std::to_string(width_) + " columns without names";
-    std::string list;
-    for (size_t f = 0; f < width_ && f < 8; ++f)
-      list += (f ? ", " : "") + assay::reading::shown(first_fields_[f]);
-    return list + (width_ > 8 ? " ..." : "");
+    return assay::reading::find_column(first_fields_, header_, column, option, records_.line());
   }
   void mark(const char* option, Role role) {
     if (const char* column = text(option)) roles_[find(column, option)] = role;

@@ -229,21 +229,7 @@ class Table : public Documents {
                 std::any_of(columns_.text.begin(), columns_.text.end(), by_name)));
   }
   size_t find(const std::string& column, const char* option) const {
-    const auto named = std::find(first_fields_.begin(), first_fields_.end(), column);
-    if (header_ && named != first_fields_.end())
-      return static_cast<size_t>(named - first_fields_.begin());
-    int64_t index = -1;
-    if (assay::reading::parse_index(column, &index) && index < static_cast<int64_t>(width_))
-      return static_cast<size_t>(index);
-    std::string found;
-    for (size_t f = 0; f < width_ && f < 8; ++f)
-      found += (f ? ", " : "") + assay::reading::shown(first_fields_[f]);
-    throw Fault{ASSAY_E_SHAPE,
-                "there is no column " + assay::reading::shown(column) + " for `" + option + "`",
-                "1:1",
-                found + (width_ > 8 ? " ..." : ""),
-                "",
-                "name a column of the first line, or give its number, counted from 0"};
+    return assay::reading::find_column(first_fields_, header_, column, option, 1);
   }
 
   Columns columns_;
