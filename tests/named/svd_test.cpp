@@ -281,3 +281,51 @@ TEST_CASE("svd: block Krylov keeps what subspace iteration throws away") {
   }
   CHECK(worst < 1e-12);
 }
+
+TEST_CASE("svd: a steep spectrum of low rank, whose later directions are drawn and drawn again") {
+  const int64_t n = 80, d = 30;
+  Triplets truth = lapack(random_problem(n, d, d, 3));
+  Problem p{n, d, d, std::vector<double>(static_cast<size_t>(n * d), 0.0)};
+  const double s[] = {1, 1e-5, 5e-6, 3e-6};
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < d; ++j)
+      for (int64_t a = 0; a < 4; ++a)
+        p.x[static_cast<size_t>(i * d + j)] += truth.u(i, a) * s[a] * truth.v(j, a);
+  for (const char* method : kMethods) {
+    CAPTURE(method);
+    Triplets got = fitted(dense(p), trial(method, 3, 400));
+    orthonormal_and_signed(got);
+    for (size_t a = 0; a < 3; ++a) CHECK(std::abs(got.s[a] / s[a] - 1) < 1e-6);
+  }
+}
+
+TEST_CASE("svd: the unit of X does not matter, in float32 neither") {
+  const Problem p = slow(150, 40);
+  const Triplets truth = lapack(p);
+  for (const double unit : {1e-12, 1e9})
+    for (const char* method : kMethods) {
+      CAPTURE(unit);
+      CAPTURE(method);
+      Problem scaled = p;
+      for (double& v : scaled.x) v *= unit;
+      spec::Trial run = trial(method, 6, 60);
+      run.solver.options.values["tolerance"].number = 1e-6;
+      Fixture f(dense(scaled, ASSAY_F32), run);
+      f.run();
+      const std::vector<double> s = array(f, "s");
+      for (size_t a = 0; a < 6; ++a) CHECK(std::abs(s[a] / (unit * truth.s[a]) - 1) < 1e-5);
+    }
+}
+
+TEST_CASE("svd: signed eigenvalues are of symmetric X only") {
+  const Problem p = random_problem(9, 9, 9, 4);
+  for (const char* method : {"power", "lapack"}) {
+    CAPTURE(method);
+    spec::Trial run = trial(method, 3, 50);
+    run.solver.options.values["symmetric"].number = 1;
+    Fixture f(dense(p), run);
+    const auto result = fit::fit(f.task);
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().message.find("not symmetric") != std::string::npos);
+  }
+}

@@ -25,15 +25,27 @@ class Spectral {
   explicit Spectral(Call call) : la_(call.service<assay_la>("assay.la/1")) {}
 
   // Z R with orthonormal columns, `width` of them on axis; names of its buffers begin with `name`.
-  assay_buf orthonormal(const Builder &b, assay_buf Z, int32_t axis, int64_t width,
+  assay_buf orthonormal(const Builder &b, assay_buf columns, int32_t axis, int64_t width,
                         const std::string &name) const {
-    const assay_buf G = gram(b, Z, width, name),
+    const assay_buf Z = of_size_one(b, columns, axis, width, name), G = gram(b, Z, width, name),
                     R = b.small((name + "_inverse").c_str(), width, width),
                     Q = b.local((name + "_orthonormal").c_str(), axis, width);
     b.template each<&Spectral::invert, Plugin>((name + "_invert").c_str(), ASSAY_ONE,
                                                {{G, ASSAY_IN}, {R, ASSAY_OUT}});
     b.times(Q, Z, R);
     return Q;
+  }
+
+  // Each column by its largest entry, so that what X is measured in does not reach a Gram matrix squared once more.
+  assay_buf of_size_one(const Builder &b, assay_buf Z, int32_t axis, int64_t width,
+                        const std::string &name) const {
+    const assay_buf most = b.buffer((name + "_largest").c_str(), ASSAY_ONE, ASSAY_MAX, 1, width),
+                    out = b.local((name + "_of_size_one").c_str(), axis, width);
+    b.template each<&Spectral::measure_size, Plugin>((name + "_size").c_str(), axis,
+                                                     {{Z, ASSAY_IN}, {most, ASSAY_ADD}});
+    b.template each<&Spectral::divide, Plugin>((name + "_divide").c_str(), axis,
+                                               {{Z, ASSAY_IN}, {most, ASSAY_IN}, {out, ASSAY_OUT}});
+    return out;
   }
 
   // The k leading triplets of A from B = A Z (on axis, q wide) and orthonormal Z (on the other axis): A ~ left diag(sigma)
@@ -46,7 +58,7 @@ class Spectral {
     const assay_buf G = gram(b, B, q, name + "_range"),
                     R = b.small((name + "_range_inverse").c_str(), q, q),
                     Q = b.local((name + "_range_basis").c_str(), axis, q);
-    b.template each<&Spectral::invert, Plugin>((name + "_invert_range").c_str(), ASSAY_ONE,
+    b.template each<&Spectral::invert_range, Plugin>((name + "_invert_range").c_str(), ASSAY_ONE,
                                                {{G, ASSAY_IN}, {R, ASSAY_OUT}});
     b.times(Q, B, R);
     const assay_buf G2 = gram(b, Q, q, name + "_range_basis"),
@@ -73,20 +85,45 @@ class Spectral {
 
   const assay_la *la() const { return la_; }
 
-  // {Gram matrix, R}: R = D^(-1) V L^(-1/2), columns of 0 for directions that are rounding.
-  void invert(const Block &b) const {
+  // {Gram matrix, R}: R = D^(-1) V L^(-1/2), the largest L first, columns of 0 for directions that are rounding: last, so
+  // that what completes them is made orthogonal to the others and not they to it.
+  void invert(const Block &b) const { invert_gram(b, true); }
+  // The same with D = I, for a Gram matrix whose small diagonal entries are rounding.
+  void invert_unscaled(const Block &b) const { invert_gram(b, false); }
+
+ private:
+  // {B'B, R}: R of the parts as decompose() sees them, the largest last.
+  void invert_range(const Block &b) const {
+    Parts parts(b.call(), b.matrix(0).rows());
+    split(b.matrix(0), parts);
+    inverse_root(parts, b.matrix(1));
+  }
+  void invert_gram(const Block &b, bool scaled) const {
     const Matrix G = b.matrix(0), R = b.matrix(1);
     const int64_t q = G.rows();
     Parts parts(b.call(), q);
-    split(G, parts);
+    split(G, parts, scaled);
     inverse_root(parts, R);
+    for (int64_t i = 0; i < q; ++i) std::reverse(R.row(i).data(), R.row(i).data() + q);
   }
 
- private:
   assay_buf gram(const Builder &b, assay_buf a, int64_t width, const std::string &name) const {
     const assay_buf G = b.sum((name + "_gram").c_str(), width, width);
     b.gram(G, a, a);
     return G;
+  }
+
+  // {Z, largest}
+  void measure_size(const Block &b) const {
+    const Matrix Z = b.matrix(0), most = b.matrix(1);
+    for (int64_t i = 0; i < Z.rows(); ++i)
+      for (int64_t a = 0; a < Z.cols(); ++a) most(0, a) = std::max(most(0, a), std::fabs(Z(i, a)));
+  }
+  // {Z, largest, out}
+  void divide(const Block &b) const {
+    const Matrix Z = b.matrix(0), most = b.matrix(1), out = b.matrix(2);
+    for (int64_t i = 0; i < Z.rows(); ++i)
+      for (int64_t a = 0; a < Z.cols(); ++a) out(i, a) = most(0, a) > 0 ? Z(i, a) / most(0, a) : 0;
   }
 
   void copy(const Block &b) const {
@@ -102,11 +139,11 @@ class Spectral {
     std::span<double> v, l, d;
   };
   static size_t at(int64_t i, int64_t j, int64_t q) { return static_cast<size_t>(i * q + j); }
-  void split(const Matrix &G, const Parts &p) const {
+  void split(const Matrix &G, const Parts &p, bool scaled = true) const {
     const int64_t q = G.rows();
     for (int64_t i = 0; i < q; ++i) {
       const double length = G(i, i) > DBL_MIN ? std::sqrt(G(i, i)) : 0;
-      p.d[static_cast<size_t>(i)] = length;
+      p.d[static_cast<size_t>(i)] = scaled ? length : 1;
     }
     for (int64_t i = 0; i < q; ++i)
       for (int64_t j = 0; j < q; ++j) {

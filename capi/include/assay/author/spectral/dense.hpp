@@ -85,9 +85,7 @@ class Lapack : public Base {
         largest = std::max({largest, std::fabs(X(i, j)), std::fabs(X(j, i))});
         difference = std::max(difference, std::fabs(X(i, j) - X(j, i)));
       }
-    if (difference > 1e-6 * largest)
-      throw Failure(ASSAY_E_DOMAIN, "X is not symmetric, but the solver's `symmetric` is true")
-          .help("leave `symmetric` out for singular values");
+    if (difference > 1e-6 * largest) Base::refuse_asymmetry();
   }
 
  protected:

@@ -3,7 +3,7 @@
 // to the next, one read of X a vector. STATE between
 // steps: the basis V (m columns on the shorter axis), T = V'A'A V, how many columns T knows, and
 // the vector behind the last. One turn of the loop:
-//   s = A'A v,  h = V's,  t = s - V h, made orthogonal to V twice more and normalised: the next
+//   s = A'A v / |X|^2,  h = V's,  t = s - V h, made orthogonal to V twice more and normalised: the next
 //   column; T gets h.
 // Where t vanishes, the span is invariant and a random direction goes on.
 #ifndef ASSAY_AUTHOR_SPECTRAL_LANCZOS_HPP
@@ -160,7 +160,7 @@ class Lanczos : public Base {
   // {V, count, v}
   void pick(const Block &b) const {
     const Matrix V = b.matrix(0), v = b.matrix(2);
-    for (int64_t i = 0; i < V.rows(); ++i) v(i, 0) = V(i, known(b.number(1)));
+    for (int64_t i = 0; i < V.rows(); ++i) v(i, 0) = V(i, known(b.number(1))) / this->size_;
   }
   // {V, h, t, t - V h}
   void subtract(const Block &b) const {

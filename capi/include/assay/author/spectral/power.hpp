@@ -9,6 +9,7 @@
 #ifndef ASSAY_AUTHOR_SPECTRAL_POWER_HPP
 #define ASSAY_AUTHOR_SPECTRAL_POWER_HPP
 
+#include <cfloat>
 #include <vector>
 
 #include "truncated.hpp"
@@ -39,9 +40,10 @@ class Power : public Base {
 
   void begin_power(const Builder &b) const {
     const State s = state(b);
-    this->template each<&Power::begin>(b, "begin", ASSAY_ONE,
-                                       {{s.values, ASSAY_OUT}, {s.count, ASSAY_OUT}});
+    this->template each<&Power::begin>(
+        b, "begin", ASSAY_ONE, {{s.values, ASSAY_OUT}, {s.count, ASSAY_OUT}, {s.third, ASSAY_OUT}});
     this->template each<&Power::clear_found>(b, "clear", ASSAY_COLS, {{s.V, ASSAY_OUT}});
+    if (symmetric_) check_symmetry(b, s);
   }
 
   void power(const Builder &b) const {
@@ -66,25 +68,46 @@ class Power : public Base {
 
  private:
   struct State {
-    assay_buf V, v, values, count, redrawn;
+    assay_buf V, v, values, count, redrawn, third;  // third: 1 / 3 as the run keeps it
   };
   State state(const Builder &b) const {
     const auto number = [&](const char *name, int64_t width) {
       return b.buffer(name, ASSAY_ONE, ASSAY_STATE, 1, width, true);
     };
     return {b.buffer("found", ASSAY_COLS, ASSAY_STATE, 0, this->k_, true),
-            b.buffer("iterate", ASSAY_COLS, ASSAY_STATE, 0, 1, true), number("values", this->k_),
-            number("count", 1), number("redrawn", 1)};
+            b.buffer("iterate", ASSAY_COLS, ASSAY_STATE, 0, 1, true),
+            number("values", this->k_),
+            number("count", 1),
+            number("redrawn", 1),
+            number("third", 1)};
+  }
+
+  // X v and X'v of a random v.
+  void check_symmetry(const Builder &b, const State &s) const {
+    const assay_buf v = b.local("probe", ASSAY_COLS, 1),
+                    rows = b.local("probe_rows", ASSAY_ROWS, 1),
+                    right = b.local("probed", ASSAY_ROWS, 1),
+                    left = b.local("probed_turned", ASSAY_COLS, 1), sums = b.sum("asymmetry", 1, 2);
+    this->template each<&Power::draw_probe>(b, "draw_probe", ASSAY_COLS, {{v, ASSAY_OUT}});
+    this->template each<&Power::rows_of>(b, "probe_rows", ASSAY_ROWS,
+                                         {{v, ASSAY_IN}, {rows, ASSAY_OUT}});
+    b.times(right, ASSAY_X, v);
+    b.times(left, ASSAY_X, rows);
+    this->template each<&Power::compare>(b, "compare", ASSAY_ROWS,
+                                         {{right, ASSAY_IN}, {left, ASSAY_IN}, {sums, ASSAY_ADD}});
+    this->template each<&Power::refuse>(b, "refuse", ASSAY_ONE,
+                                        {{sums, ASSAY_IN}, {s.redrawn, ASSAY_OUT}});
   }
 
   void turn(const Builder &b, const State &s, assay_buf until) const {
     const assay_buf along = b.local("along", ASSAY_ROWS, 1),
-                    image = b.local("image", ASSAY_COLS, 1);
+                    image = b.local("image", ASSAY_COLS, 1), v = b.local("shrunk", ASSAY_COLS, 1);
+    this->template each<&Power::shrink>(b, "shrink", ASSAY_COLS, {{s.v, ASSAY_IN}, {v, ASSAY_OUT}});
     if (symmetric_)
       this->template each<&Power::rows_of>(b, "as_rows", ASSAY_ROWS,
-                                           {{s.v, ASSAY_IN}, {along, ASSAY_OUT}});
+                                           {{v, ASSAY_IN}, {along, ASSAY_OUT}});
     else
-      b.times(along, ASSAY_X, s.v);
+      b.times(along, ASSAY_X, v);
     b.times(image, ASSAY_X, along);
     assay_buf rest = image;
     for (const char *pass : {"first", "second"}) {
@@ -110,7 +133,8 @@ class Power : public Base {
                                         {s.values, ASSAY_INOUT},
                                         {s.redrawn, ASSAY_INOUT},
                                         {what, ASSAY_OUT},
-                                        {size, ASSAY_IN}});
+                                        {size, ASSAY_IN},
+                                        {s.third, ASSAY_IN}});
     this->template each<&Power::next>(b, "next", ASSAY_COLS,
                                       {{rest, ASSAY_IN},
                                        {length, ASSAY_IN},
@@ -141,6 +165,26 @@ class Power : public Base {
   void begin(const Block &b) const {
     std::fill_n(b.matrix(0).row(0).data(), this->k_, 0.0);
     b.number(1) = 0;
+    b.number(2) = 1.0 / 3;
+  }
+  void draw_probe(const Block &b) const {
+    const uint64_t stream = this->rng_->split(this->stream_, 2);
+    this->rng_->normal(stream, static_cast<uint64_t>(b.first()), b.count(), b.matrix(0).data());
+  }
+  // {X v, X'v, |X v - X'v|^2 and |X v|^2}
+  void compare(const Block &b) const {
+    const Matrix right = b.matrix(0), left = b.matrix(1), sums = b.matrix(2);
+    for (int64_t i = 0; i < right.rows(); ++i) {
+      const double difference = right(i, 0) - left(b.first() + i, 0);
+      sums(0, 0) += difference * difference;
+      sums(0, 1) += right(i, 0) * right(i, 0);
+    }
+  }
+  // {sums, redrawn}: a line that writes nothing would not be run.
+  void refuse(const Block &b) const {
+    const Matrix sums = b.matrix(0);
+    b.number(1) = 0;
+    if (sums(0, 0) > 1e-10 * sums(0, 1)) this->refuse_asymmetry();
   }
   void clear_found(const Block &b) const {
     const Matrix V = b.matrix(0);
@@ -156,6 +200,12 @@ class Power : public Base {
     for (int64_t j = 0; j < v.rows(); ++j)
       v(j, 0) = given ? starts_[static_cast<size_t>(c * this->d_ + b.first() + j)] : F(j, c);
   }
+  // {v, v by the size of A}
+  void shrink(const Block &b) const {
+    const Matrix v = b.matrix(0), out = b.matrix(1);
+    const double size = symmetric_ ? std::sqrt(this->size_) : this->size_;
+    for (int64_t j = 0; j < v.rows(); ++j) out(j, 0) = v(j, 0) / size;
+  }
   // {V, h, x, x - V h}
   void deflate(const Block &b) const {
     const Matrix V = b.matrix(0), h = b.matrix(1), x = b.matrix(2), out = b.matrix(3);
@@ -165,11 +215,14 @@ class Power : public Base {
       out(j, 0) = x(j, 0) - sum;
     }
   }
-  // {|y|^2, v'y, count, values, redrawn, what, |v|^2}: y is the image of v.
+  // {|y|^2, v'y, count, values, redrawn, what, |v|^2, 1 / 3}: y is the image of v. Of a vector that was
+  // found, rounding and the tolerance it was found to leave eps |A v| and some; eps is float32's where the run keeps 1 / 3 so.
   void judge(const Block &b) const {
     const auto c = static_cast<int64_t>(b.number(2));
     const Matrix values = b.matrix(3);
-    const double largest = std::fabs(values(0, 0)), size = b.number(6), noise = 1e-8;
+    const double eps = std::max(DBL_EPSILON, 8 * std::fabs(3 * b.number(7) - 1));
+    const double noise = 16 * eps * std::sqrt(static_cast<double>(this->d_)) + 4 * change_;
+    const double largest = std::fabs(values(0, 0)), size = b.number(6);
     const bool lost = !(std::sqrt(b.number(0)) > (c > 0 ? noise * largest * std::sqrt(size) : 0));
     values(0, c) = size > 0 ? b.number(1) / size : 0;
     b.number(5) = !lost ? kGoOn : b.number(4) == 0 ? kRedraw : kNoise;

@@ -32,7 +32,7 @@ class Randomized : public Base {
                     B = b.local("co_range", axis, m), G = b.sum("co_range_gram", m, m),
                     best = b.small("rotation", m, this->k_), Z = b.local("directions", axis);
     b.gram(T, s.Z, s.S);
-    this->template each<&Randomized::invert>(b, "whiten", ASSAY_ONE,
+    this->template each<&Randomized::invert_unscaled>(b, "whiten", ASSAY_ONE,
                                              {{T, ASSAY_IN}, {R, ASSAY_OUT}});
     b.times(B, s.S, R);
     b.gram(G, B, B);

@@ -28,7 +28,8 @@ class Truncated : public Spectral<P> {
         least_(std::min(p.n, p.d)),
         long_(p.n >= p.d ? ASSAY_ROWS : ASSAY_COLS),
         short_(1 - long_),
-        stream_(rng_->split(p.stream, 1)) {
+        stream_(rng_->split(p.stream, 1)),
+        size_(p.x_sumsq > 0 ? p.x_sumsq : 1) {
     for (int32_t side = 0; side < 2; ++side)
       if (p.factor_flags[side] & ASSAY_FACTOR_FROZEN) known_ = side;
     if (known_ < 0 && k_ > least_)
@@ -36,6 +37,11 @@ class Truncated : public Spectral<P> {
                                        " is larger than the smaller side of X, " +
                                        std::to_string(least_))
           .help("use a smaller `model.rank`");
+  }
+
+  [[noreturn]] static void refuse_asymmetry() {
+    throw Failure(ASSAY_E_DOMAIN, "X is not symmetric, but the solver's `symmetric` is true")
+        .help("leave `symmetric` out for singular values");
   }
 
   template <auto Member>
@@ -119,6 +125,7 @@ class Truncated : public Spectral<P> {
   int64_t n_, d_, k_, least_;
   int32_t long_, short_, known_ = -1;
   uint64_t stream_;
+  double size_;  // |X|^2: A'A v / size_ is of a size that does not depend on what X is measured in
 
  private:
   // Cholesky QR: each column orthogonal to those before it.
