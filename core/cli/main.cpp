@@ -154,7 +154,7 @@ void add_apply(CLI::App& app, Tool& tool) {
   add_common(*on, tool);
   near->add_option("--top", queries->top, "how many of them")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   near->add_flag("--csv", queries->csv, "CSV instead of a table");
   add_common(*near, tool);

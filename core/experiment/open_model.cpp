@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "core/experiment/new_rows.hpp"
@@ -32,6 +33,13 @@ Expected<void> choose_reader(const SavedModel& saved,
   } else {
     if (about.contains("reader")) d = registry.find("reader", about["reader"].value("use", ""));
     if (!d || !plugin::claims(*d, path)) d = plugin::find_reader(registry, path);
+  }
+  std::error_code ignored;
+  if (!d && !std::filesystem::exists(path, ignored)) {
+    Error e(ASSAY_E_NO_FILE, "E0301", fmt::format("file `{}` does not exist", path));
+    e.file = path;
+    e.help.push_back("give the path of an existing file or folder");
+    return e;
   }
   if (!d) {
     Error e(ASSAY_E_FORMAT, "E0306", fmt::format("no reader knows `{}`", path));

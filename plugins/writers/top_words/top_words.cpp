@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <assay/plugin.hpp>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <numeric>
@@ -39,6 +40,8 @@ void save(const std::string& path, const std::string& text) {
       std::fflush(file.get()) != 0)
     throw Failure(ASSAY_E_IO, "file `" + path + "` cannot be written");
 }
+
+constexpr double kRounding = 1e-12;  // of an orthonormal factor, beside its largest entries
 
 class TopWords {
  public:
@@ -98,7 +101,8 @@ class TopWords {
                ? static_cast<double>(static_cast<const float*>(view.data)[place])
                : static_cast<const double*>(view.data)[place];
   }
-  // The largest of sign * entry that are positive, the first of equal ones first.
+  // The largest of sign * entry that are positive, by more than rounding, the first of equal ones
+  // first.
   std::vector<int64_t> largest(const assay_dense& view,
                                bool words,
                                int64_t c,
@@ -107,12 +111,15 @@ class TopWords {
     std::vector<int64_t> order(static_cast<size_t>(size));
     std::iota(order.begin(), order.end(), int64_t{0});
     const auto value = [&](int64_t i) { return sign * at(view, words, c, i); };
+    double scale = 0;
+    for (int64_t i = 0; i < size; ++i) scale = std::max(scale, std::abs(value(i)));
     const auto kept = order.begin() + std::min(count_, size);
     std::partial_sort(order.begin(), kept, order.end(), [&](int64_t a, int64_t b) {
       const double x = value(a), y = value(b);
       return x != y ? x > y : a < b;
     });
-    order.erase(std::find_if(order.begin(), kept, [&](int64_t i) { return !(value(i) > 0); }),
+    order.erase(std::find_if(order.begin(), kept,
+                             [&](int64_t i) { return !(value(i) > kRounding * scale); }),
                 order.end());
     return order;
   }
