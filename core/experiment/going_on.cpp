@@ -38,20 +38,24 @@ Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model
 
 Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
   const std::string prefix = kState;
-  for (const kernels::Member& member : saved.arrays) {
-    if (member.name.rfind(prefix, 0) != 0) continue;
+  const auto put = [&model](const kernels::Member& member,
+                            const std::string& key) -> Expected<void> {
     graph::Buffer state =
         graph::Buffer::make(member.dtype, member.rows, member.vector ? 1 : member.cols);
     ASSAY_TRY(fit::from_member(member, state));
-    model.state[member.name.substr(prefix.size())] = std::move(state);
-  }
+    model.state[key] = std::move(state);
+    return {};
+  };
+  for (const kernels::Member& member : saved.arrays)
+    if (member.name.rfind(prefix, 0) == 0)
+      ASSAY_TRY(put(member, member.name.substr(prefix.size())));
+  for (const Json& name : saved.about.value(kStateArrays, Json::array()))
+    if (const kernels::Member* member = saved.find(name.get<std::string>()))
+      ASSAY_TRY(put(*member, member->name));
   for (const Json& name : saved.about.value(kRowArrays, Json::array())) {
     const kernels::Member* member = saved.find(name.get<std::string>());
     if (!member || member->rows != model.n()) continue;
-    graph::Buffer state =
-        graph::Buffer::make(member->dtype, member->rows, member->vector ? 1 : member->cols);
-    ASSAY_TRY(fit::from_member(*member, state));
-    model.state[graph::kRowsState + member->name] = std::move(state);
+    ASSAY_TRY(put(*member, graph::kRowsState + member->name));
   }
   return {};
 }

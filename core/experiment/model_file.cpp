@@ -175,8 +175,9 @@ SavedModel save(const spec::Trial& trial,
     transforms.push_back(std::move(one));
   }
   j["transforms"] = std::move(transforms);
+  // State that is part of the result is there under its own name.
   for (const auto& [name, state] : model.state)
-    if (name.rfind(graph::kRowsState, 0) != 0)
+    if (name.rfind(graph::kRowsState, 0) != 0 && model.results.count(name) == 0)
       saved.arrays.push_back(fit::to_member(kState + name, state));
   j["model"] = {
       {"rank", trial.model.rank},           {"compute", model.compute == ASSAY_F32 ? "f32" : "f64"},
@@ -199,12 +200,13 @@ SavedModel save(const spec::Trial& trial,
     if (!names.cols.empty()) n["cols"] = names.cols;
     if (!names.labels.empty()) n["labels"] = names.labels;
   }
-  Json of_rows = Json::array();
+  Json of_rows = Json::array(), of_state = Json::array();
   for (const auto& [name, key] : model.results) {
     saved.arrays.push_back(fit::to_member(name, model.state.at(key)));
-    if (key.rfind(graph::kRowsState, 0) == 0) of_rows.push_back(name);
+    (key.rfind(graph::kRowsState, 0) == 0 ? of_rows : of_state).push_back(name);
   }
   if (!of_rows.empty()) j[kRowArrays] = std::move(of_rows);
+  if (!of_state.empty()) j[kStateArrays] = std::move(of_state);
   for (int side = model.n_factors - 1; side >= 0; --side) {
     saved.arrays.insert(saved.arrays.begin(), user_view(model.factor[side], side));
   }

@@ -23,6 +23,8 @@ inline constexpr const char* kState = "state.";
 // Key of model.json: names of arrays a solver keeps on the rows, with which a fit of the same rows
 // can go on.
 inline constexpr const char* kRowArrays = "row_arrays";
+// Arrays of the result that are state of the columns or of the whole: keys of model.json.
+inline constexpr const char* kStateArrays = "state_arrays";
 
 struct SavedModel {
   Json about;  // model.json
