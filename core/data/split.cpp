@@ -123,7 +123,7 @@ Expected<Split> split_by(const Data& x, const HideRow& hidden, const char* help 
   return split;
 }
 
-Expected<Split> split_rows(const Data& x, const std::vector<char>& is_held) {
+Expected<Split> split_rows(const Data& x, const std::vector<char>& is_held, const char* help) {
   Split split;
   for (int64_t i = 0; i < x.rows; ++i)
     (is_held[static_cast<size_t>(i)] ? split.held_rows : split.train_rows).push_back(i);
@@ -131,7 +131,8 @@ Expected<Split> split_rows(const Data& x, const std::vector<char>& is_held) {
     return Error(ASSAY_E_EMPTY, "",
                  split.held_rows.empty() ? "the split holds out no row"
                                          : "the split leaves no row to fit")
-        .with_found(std::to_string(x.rows) + " rows");
+        .with_found(std::to_string(x.rows) + (x.rows == 1 ? " row" : " rows"))
+        .with_help(help);
   auto train = take_rows(x, split.train_rows);
   if (!train) return std::move(train.error());
   auto held = take_rows(x, split.held_rows);
@@ -197,27 +198,35 @@ Expected<Split> hold_out_entries(const Data& x,
 }
 
 Expected<Split> hold_out_masked(const Data& x, const Matrix& mask) {
-  if (mask.rows != x.rows || mask.cols != x.cols)
-    return Error(ASSAY_E_SHAPE, "", "the mask of held-out entries does not fit the data")
+  constexpr const char* kHelp = "in the file, 1 holds out and 0 keeps";
+  const bool by_rows = mask.cols == 1 && x.cols > 1;
+  if (mask.rows != x.rows || (mask.cols != x.cols && !by_rows))
+    return Error(ASSAY_E_SHAPE, "", "the mask of what is held out does not fit the data")
         .with_found(std::to_string(mask.rows) + " x " + std::to_string(mask.cols))
-        .with_expected(std::to_string(x.rows) + " x " + std::to_string(x.cols));
+        .with_expected(std::to_string(x.rows) + " x " + std::to_string(x.cols) + ", or " +
+                       std::to_string(x.rows) + " x 1 for whole rows");
   ASSAY_TRY(check_mask(mask));
+  if (by_rows) {
+    std::vector<char> is_held;
+    for (const double held : mask.values) is_held.push_back(held != 0);
+    return split_rows(x, is_held, kHelp);
+  }
   const auto hidden = [&](int64_t i, uint64_t* words) {
     for (int64_t j = 0; j < x.cols; ++j)
       if (mask.values[static_cast<size_t>(i * x.cols + j)] != 0)
         words[j / 64] |= uint64_t{1} << (j % 64);
   };
-  return split_by(x, hidden, "in the file, 1 holds an entry out and 0 keeps it");
+  return split_by(x, hidden, kHelp);
 }
 
 Expected<Split> hold_out_rows(const Data& x, double test, uint64_t stream, const assay_rng& rng) {
   const auto wanted = static_cast<int64_t>(std::llround(test * static_cast<double>(x.rows)));
-  const int64_t count = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, x.rows - 1));
+  const int64_t count = std::clamp<int64_t>(wanted, 1, x.rows);
   const auto order = drawn_order(x.rows, stream, rng);
   std::vector<char> is_held(static_cast<size_t>(x.rows));
   for (int64_t r = 0; r < count; ++r)
     is_held[static_cast<size_t>(order[static_cast<size_t>(r)])] = 1;
-  return split_rows(x, is_held);
+  return split_rows(x, is_held, "lower `test`");
 }
 
 std::vector<int64_t> folds(int64_t rows, int64_t count, uint64_t stream, const assay_rng& rng) {
@@ -231,7 +240,7 @@ std::vector<int64_t> folds(int64_t rows, int64_t count, uint64_t stream, const a
 Expected<Split> hold_out_fold(const Data& x, const std::vector<int64_t>& fold, int64_t which) {
   std::vector<char> is_held(static_cast<size_t>(x.rows));
   for (size_t i = 0; i < is_held.size(); ++i) is_held[i] = fold[i] == which;
-  return split_rows(x, is_held);
+  return split_rows(x, is_held, "lower `count`: a fold has at least one row");
 }
 
 }  // namespace assay::data

@@ -34,10 +34,11 @@ Expected<Split> hold_out_entries(const Data& x,
                                  uint64_t stream,
                                  const assay_rng& rng);
 
-// Entries where the mask is not 0 are held out.
+// Entries where the mask is not 0 are held out; a mask of one column, where X has more, holds out
+// rows.
 Expected<Split> hold_out_masked(const Data& x, const Matrix& mask);
 
-// round(test * rows) rows, at least one and not all, those with the smallest draws.
+// round(test * rows) rows and at least one, those with the smallest draws. E0303 when none stays.
 Expected<Split> hold_out_rows(const Data& x, double test, uint64_t stream, const assay_rng& rng);
 
 // The fold (0 .. count - 1) of each row; sizes differ by one at most.

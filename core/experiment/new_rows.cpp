@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// transform is a fit with H (and S) frozen: the same solver, its step pruned to W. W starts at one
-// constant, mean(training X) / (k mean(H)), so that W H starts at the mean of X and nothing depends
-// on the order of the rows; with three factors the mean is that of S H.
+// transform is a fit with H (and S) frozen: the same solver, its step pruned to W, from the start
+// and to the end that core/fit/rows.hpp states.
 #include "core/experiment/new_rows.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "core/experiment/going_on.hpp"
 #include "core/experiment/trial.hpp"
+#include "core/fit/rows.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -30,47 +28,6 @@ Expected<spec::FactorSpec> factor_from_json(const Json& json, const plugin::Regi
     factor.penalties.push_back(std::move(*use));
   }
   return factor;
-}
-
-std::vector<double> column_means(const graph::Buffer& buffer) {
-  std::vector<double> means(static_cast<size_t>(buffer.width));
-  for (int64_t i = 0; i < buffer.rows; ++i) {
-    for (int64_t a = 0; a < buffer.width; ++a) means[static_cast<size_t>(a)] += buffer.get(i, a);
-  }
-  for (double& m : means) m /= static_cast<double>(buffer.rows);
-  return means;
-}
-
-// Mean of what multiplies W: H, or S H.
-double mean_right(const graph::Model& model) {
-  const std::vector<double> h = column_means(model.factor[1]);
-  if (model.n_factors == 2)
-    return std::accumulate(h.begin(), h.end(), 0.0) / static_cast<double>(h.size());
-  const graph::Buffer& S = model.factor[2];
-  double sum = 0;
-  for (int64_t a = 0; a < S.rows; ++a) {
-    for (int64_t c = 0; c < S.width; ++c) sum += S.get(a, c) * h[static_cast<size_t>(c)];
-  }
-  return sum / static_cast<double>(S.rows);
-}
-
-void start_rows(graph::Model& model, double mean_x) {
-  const double h = mean_right(model);
-  const double k = static_cast<double>(model.factor[0].width);
-  const double start = h > 0 && mean_x > 0 ? mean_x / (k * h) : 1 / k;
-  for (int64_t i = 0; i < model.factor[0].rows; ++i) {
-    for (int64_t a = 0; a < model.factor[0].width; ++a) model.factor[0].set(i, a, start);
-  }
-}
-
-// W alone is a smaller problem than the fit was, and is solved further: what stopped the fit early
-// must not leave new rows worse off than those it saw.
-void solve_well(spec::StopSpec& stop) {
-  constexpr double kResidual = 1e-9, kChange = 1e-9;
-  constexpr int64_t kSteps = 2000;
-  stop.kkt_tol = stop.kkt_tol > 0 ? std::min(stop.kkt_tol, kResidual) : kResidual;
-  stop.rel_tol = stop.rel_tol > 0 ? std::min(stop.rel_tol, kChange) : 0;
-  stop.max_iter = std::max(stop.max_iter, kSteps);
 }
 
 Expected<void> check_columns(const data::Data& x, const SavedModel& saved) {
@@ -203,10 +160,10 @@ Expected<Rows> transform_rows(const SavedModel& saved,
   }
   // What makes W from X is the solver's state.
   if (!trial->model.layers.empty()) ASSAY_TRY(set_state(saved, **model));
-  start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
-  solve_well(trial->stop);
+  fit::start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
   auto task = make_task(*trial, data, **model, runtime);
   if (!task) return std::move(task.error());
+  task->stop = fit::solve_well(task->stop);
   auto result = fit::fit(*task);
   if (!result) return std::move(result.error());
   return Rows{user_view((*model)->factor[0], 0), std::move(*result)};

@@ -26,12 +26,14 @@ using DataPtr = std::shared_ptr<const data::Data>;
 
 DataPtr share(data::Data x) { return std::make_shared<const data::Data>(std::move(x)); }
 
-// The draw is keyed by which entries there are, not by their values: what is held out must not
-// depend on what it is.
+// The draw of entries is keyed by which there are, that of rows by how many: what is held out must
+// not depend on what it is.
 Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
   const spec::SplitSpec& s = trial.split;
   const auto repeat = static_cast<uint64_t>(trial.repeat);
-  const std::string id = data::identify_pattern(x);
+  const bool by_rows =
+      s.kind == spec::SplitSpec::Kind::kRows || s.kind == spec::SplitSpec::Kind::kFolds;
+  const std::string id = by_rows ? fmt::format("{} rows", x.rows) : data::identify_pattern(x);
   const uint64_t stream = plugin::stream_key(trial.seed, "split", id, repeat);
   const auto& rng = *static_cast<const assay_rng*>(plugin::host()->service("assay.rng/1"));
   switch (s.kind) {
@@ -39,12 +41,8 @@ Expected<data::Split> split_of(const spec::Trial& trial, const data::Data& x) {
       return data::hold_out_entries(x, s.test, s.keep_per_row, stream, rng);
     case spec::SplitSpec::Kind::kRows:
       return data::hold_out_rows(x, s.test, stream, rng);
-    case spec::SplitSpec::Kind::kFolds: {
-      // One cut for all repeats; the repeat says which part is held out.
-      const uint64_t one_cut = plugin::stream_key(trial.seed, "split", id, 0);
-      return data::hold_out_fold(x, data::folds(x.rows, s.folds, one_cut, rng),
-                                 trial.repeat % s.folds);
-    }
+    case spec::SplitSpec::Kind::kFolds:  // every fold of a repeat from one cut
+      return data::hold_out_fold(x, data::folds(x.rows, s.folds, stream, rng), s.fold);
     default:
       break;
   }
@@ -83,6 +81,9 @@ class Transform {
   }
   Transform(const Transform&) = delete;
   Transform& operator=(const Transform&) = delete;
+
+  // Whether it needs the entries of a row together.
+  bool of_rows() const { return table_->form == ASSAY_TRANSFORM_ROW; }
 
   // What training entries teach it: its STATE buffers in the order declared.
   Expected<std::vector<kernels::Member>> learn(graph::Model& over, const Runtime& runtime) const {
@@ -153,7 +154,6 @@ class Transform {
            }) != ASSAY_E_NOT_FOUND;
   }
   bool scales() const { return !of_rows() && table_->affine; }
-  bool of_rows() const { return table_->form == ASSAY_TRANSFORM_ROW; }
 
   struct Affine {
     std::vector<double> scale, shift;
@@ -248,16 +248,27 @@ Expected<Prepared> prepare(const spec::Trial& trial, DataPtr raw, const Runtime&
   p.train = raw;
   if (trial.split.kind != spec::SplitSpec::Kind::kNone) {
     auto split = split_of(trial, *raw);
-    if (!split) return std::move(split.error());
+    if (!split) {
+      Error& e = split.error();
+      return e.key.empty() ? std::move(e).at("split") : std::move(e);
+    }
+    p.heldout_rows = !split->held_rows.empty();
     p.train = share(std::move(split->train));
     p.heldout = share(std::move(split->held));
     p.stream_id = data::identify(*p.train);
+    if (p.heldout_rows) p.heldout_id = data::identify(*p.heldout);
     ASSAY_TRY(check_parts(trial, p));
   }
   for (const spec::Use& use : trial.data.transforms) {
     graph::Model over = bare_model(p.train);
     auto transform = Transform::create(use, over, runtime);
     if (!transform) return std::move(transform.error());
+    if (p.heldout && !p.heldout_rows && reads_heldout(trial) && (*transform)->of_rows())
+      return Error(ASSAY_E_COMBINATION, "E0214",
+                   fmt::format("transform `{}` takes whole rows, and single entries are held out",
+                               use.id))
+          .at(use.key)
+          .with_help("hold out whole rows by a file of one column, or leave the transform out");
     auto learnt = (*transform)->learn(over, runtime);
     if (!learnt) return std::move(learnt.error());
     for (auto& member : *learnt) {

@@ -24,8 +24,10 @@ struct Learnt {
 struct Prepared {
   // heldout: null without a split, and as read where no metric reads it.
   std::shared_ptr<const data::Data> train, heldout;
-  data::Facts facts;    // of train
-  std::string data_id;  // of the data as read
+  bool heldout_rows = false;  // rows of their own, not entries of train
+  std::string heldout_id;     // of held-out rows as read
+  data::Facts facts;          // of train
+  std::string data_id;        // of the data as read
   // What random streams of init and solver are keyed by: the data as read, or, where something is
   // held out, what is left of them.
   std::string stream_id;

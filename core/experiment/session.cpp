@@ -30,8 +30,8 @@ std::string prepared_key(const spec::Trial& trial, const std::string& data_id) {
   for (const spec::Use& use : trial.data.transforms) key += "\n" + to_json(use).dump();
   if (is_split(trial)) {
     if (reads_heldout(trial)) key += "\nread";
-    key += fmt::format("\nsplit {} {} {} {} {} {} {}", static_cast<int>(s.kind), s.test,
-                       s.keep_per_row, s.folds, s.path, trial.seed, trial.repeat);
+    key += fmt::format("\nsplit {} {} {} {} {} {} {} {}", static_cast<int>(s.kind), s.test,
+                       s.keep_per_row, s.folds, s.fold, s.path, trial.seed, trial.repeat);
   }
   return key;
 }

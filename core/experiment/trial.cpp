@@ -182,6 +182,22 @@ Expected<void> check_storage(const plugin::Descriptor& solver, const data::Data&
           "sparse data: `assay list solvers --accepts sparse`");
 }
 
+// What validation cannot know: that the file of a split holds out entries.
+Expected<void> check_hidden(const plugin::Descriptor& solver,
+                            const spec::Trial& trial,
+                            const Prepared& data) {
+  const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);
+  if (trial.split.kind != spec::SplitSpec::Kind::kFile || data.heldout_rows ||
+      (table.takes_data & ASSAY_TAKES_MASK) != 0)
+    return {};
+  return Error(ASSAY_E_COMBINATION, "E0206",
+               fmt::format("solver `{}` cannot take hidden entries", solver.id))
+      .at("split")
+      .with_help(
+          "hold out whole rows by a file of one column, or use a solver that takes masks: "
+          "`assay list solvers --accepts masked`");
+}
+
 int64_t largest_rank(const spec::Trial& trial) {
   const auto& rank = trial.model.rank;
   return rank.empty() ? 0 : *std::max_element(rank.begin(), rank.end());
@@ -272,6 +288,48 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
   return model;
 }
 
+namespace {
+
+// The model over held-out rows: H and S are the fit's, W its own.
+Expected<std::shared_ptr<graph::Model>> make_rows_model(const spec::Trial& trial,
+                                                        const Prepared& data,
+                                                        const Runtime& runtime) {
+  spec::Trial over = trial;
+  over.model.W.fixed.clear();  // of training rows
+  Prepared rows;
+  rows.train = data.heldout;
+  rows.facts = data::measure(*data.heldout);
+  rows.new_rows = true;
+  auto model = make_model(over, rows, runtime);
+  if (!model) return std::move(model.error());
+  for (int side = 1; side < (*model)->n_factors; ++side) (*model)->frozen[side] = true;
+  return std::shared_ptr<graph::Model>(std::move(*model));
+}
+
+Expected<void> hold_out(const spec::Trial& trial,
+                        const Prepared& data,
+                        const Runtime& runtime,
+                        fit::Task& task) {
+  if (!data.heldout || !reads_heldout(trial)) return {};
+  if (!data.heldout_rows) {
+    task.heldout.entries = data.heldout;
+    return {};
+  }
+  auto model = make_rows_model(trial, data, runtime);
+  if (!model) return std::move(model.error());
+  fit::HeldoutRows rows;
+  rows.solver = task.solver;
+  rows.solver.stream = plugin::stream_key(trial.seed, "solver", data.heldout_id,
+                                          static_cast<uint64_t>(trial.repeat));
+  rows.stop = task.stop;
+  rows.measure_every = task.measure_every;
+  rows.model = std::move(*model);
+  task.heldout.rows = std::move(rows);
+  return {};
+}
+
+}  // namespace
+
 Expected<fit::Task> make_task(const spec::Trial& trial,
                               const Prepared& data,
                               graph::Model& model,
@@ -286,11 +344,12 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
   auto solver = choose("solver", trial.solver, trial, data, runtime);
   if (!solver) return std::move(solver.error());
   ASSAY_TRY(check_storage(*solver->descriptor, *data.train));
+  ASSAY_TRY(check_hidden(*solver->descriptor, trial, data));
   task.solver = std::move(*solver);
   task.stop = stop_rules(trial.stop);
   task.measure_every = trial.measure.every;
-  task.heldout = data.heldout;
   task.plan = runtime.plan_options();
+  ASSAY_TRY(hold_out(trial, data, runtime, task));
   for (const spec::Metric& metric : trial.measure.metrics) {
     if (!metric.heldout && is_trace_column(metric.id)) continue;
     spec::Use use;
@@ -322,6 +381,12 @@ Expected<void> check_methods(const spec::Trial& trial,
   };
   if (task->init) ASSAY_TRY(ask(*task->init, -1, "init"));
   ASSAY_TRY(ask(task->solver, -1, "solver"));
+  if (const auto& rows = task->heldout.rows) {
+    auto method = fit::Method::create(rows->solver, *rows->model, -1, nullptr);
+    if (!method)
+      return placed(std::move(method.error()), "split", trial, *data.heldout)
+          .with_note("held-out rows are scored by W of their own under the fitted H");
+  }
   for (const fit::MetricColumn& column : task->metrics) {
     const auto& metrics = trial.measure.metrics;
     const auto named = std::find_if(metrics.begin(), metrics.end(),

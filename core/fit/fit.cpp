@@ -184,11 +184,11 @@ class Loop {
     return found == step->reports.end() ? kNotMeasured : found->second;
   }
 
-  Expected<void> measure_factors(TraceRow& row) {
+  Expected<void> measure_factors(TraceRow& row, bool closing = false) {
     auto penalty = penalty_value(model_);
     if (!penalty) return std::move(penalty.error());
     row.penalty = *penalty;
-    auto metrics = measurer_->measure();
+    auto metrics = measurer_->measure(closing);
     if (!metrics) return std::move(metrics.error());
     row.metrics = std::move(*metrics);
     return {};
@@ -277,7 +277,7 @@ class Loop {
     auto kkt = residual(*e);
     if (!kkt) ASSAY_TRY(not_finite(std::move(kkt.error())));
     row.kkt = e->kkt = kkt ? *kkt : kNotMeasured;
-    ASSAY_TRY(measure_factors(row));
+    ASSAY_TRY(measure_factors(row, stop_ != Stop::kInterrupted));
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));

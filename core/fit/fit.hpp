@@ -28,7 +28,7 @@ struct Task {
   StopRules stop;
   int64_t measure_every = 10;  // the start and the end are always measured
   std::vector<MetricColumn> metrics;
-  std::shared_ptr<const data::Data> heldout;
+  Heldout heldout;          // what `heldout.` metrics read
   graph::PlanOptions plan;  // arena, ISA, log; its cancel flag stops the fit between steps
 
   const Checkpoint* resume = nullptr;

@@ -27,6 +27,14 @@ class Freeze {
   bool before_[3];
 };
 
+void tell_limit(const plugin::LogSink* log) {
+  if (!log || !*log) return;
+  (*log)(ASSAY_LOG_INFO, "W of held-out rows is solved in at most " +
+                             std::to_string(kStepsForTrace) +
+                             " steps for a row of the trace, and as far as `assay transform` would "
+                             "for the closing row");
+}
+
 }  // namespace
 
 struct Measurer::Body {
@@ -36,49 +44,65 @@ struct Measurer::Body {
     bool heldout = false;
   };
   graph::Model* model = nullptr;
-  graph::Model heldout;  // the same model over the held-out data; factors are copied in
+  graph::Model entries;  // the same model over held-out entries; factors are copied in
+  std::optional<HeldoutRows> rows;
+  graph::PlanOptions options;
   std::vector<Column> columns;
 
-  void copy_factors() {
+  graph::Model& heldout() { return rows ? *rows->model : entries; }
+
+  void over_entries(std::shared_ptr<const data::Data> x) {
+    entries.facts = data::measure(*x);
+    entries.x = std::move(x);
+    entries.loss = model->loss;
+    entries.compute = model->compute;
+    entries.n_factors = model->n_factors;
+    entries.layers = model->layers;
+    std::copy_n(model->penalties, 3, entries.penalties);
+    std::copy_n(model->factor, 3, entries.factor);
+  }
+
+  Expected<void> take_factors(bool closing) {
+    if (rows) return solve_rows(*rows, *model, !closing, options);
     for (int side = 0; side < model->n_factors; ++side) {
       const auto& from = model->factor[side].bytes;
-      std::copy_n(from.data(), from.size(), heldout.factor[side].bytes.data());
+      std::copy_n(from.data(), from.size(), entries.factor[side].bytes.data());
     }
+    return {};
   }
 };
 
 Measurer::~Measurer() = default;
 
 Expected<std::unique_ptr<Measurer>> Measurer::create(graph::Model& model,
-                                                     std::shared_ptr<const data::Data> heldout,
+                                                     const Heldout& heldout,
                                                      const std::vector<MetricColumn>& columns,
                                                      const graph::PlanOptions& options) {
   std::unique_ptr<Measurer> m(new Measurer);
   m->body_ = std::make_unique<Body>();
   Body& body = *m->body_;
   body.model = &model;
+  body.options = options;
   const bool any_heldout =
       std::any_of(columns.begin(), columns.end(), [](const auto& c) { return c.heldout; });
-  if (any_heldout) {
-    if (!heldout || heldout->rows != model.n() || heldout->cols != model.d()) {
-      return Error(ASSAY_E_SPEC, "E0209", "a `heldout.` metric needs held-out entries")
+  if (any_heldout && heldout.rows) {
+    body.rows = heldout.rows;
+    tell_limit(options.log);
+  } else if (any_heldout) {
+    const auto& x = heldout.entries;
+    if (!x || x->rows != model.n() || x->cols != model.d()) {
+      return Error(ASSAY_E_SPEC, "E0209", "a `heldout.` metric needs held-out entries or rows")
           .at("measure.metrics")
           .with_help("add `split: { use: entries, test: 0.1 }`");
     }
-    body.heldout.x = heldout;
-    body.heldout.facts = data::measure(*heldout);
-    body.heldout.loss = model.loss;
-    body.heldout.compute = model.compute;
-    body.heldout.n_factors = model.n_factors;
-    std::copy_n(model.penalties, 3, body.heldout.penalties);
-    std::copy_n(model.factor, 3, body.heldout.factor);
+    body.over_entries(x);
   }
 
   graph::PlanOptions exact = options;
   exact.compute = ASSAY_F64;
   exact.cancel = nullptr;
   for (const MetricColumn& column : columns) {
-    graph::Model& over = column.heldout ? body.heldout : model;
+    graph::Model& over = column.heldout ? body.heldout() : model;
     const Freeze freeze(over);
     Body::Column made;
     made.heldout = column.heldout;
@@ -93,11 +117,11 @@ Expected<std::unique_ptr<Measurer>> Measurer::create(graph::Model& model,
   return m;
 }
 
-Expected<std::vector<double>> Measurer::measure() {
+Expected<std::vector<double>> Measurer::measure(bool closing) {
   std::vector<double> values;
-  bool copied = false;
+  bool taken = false;
   for (const auto& column : body_->columns) {
-    if (column.heldout && !std::exchange(copied, true)) body_->copy_factors();
+    if (column.heldout && !std::exchange(taken, true)) ASSAY_TRY(body_->take_factors(closing));
     double value = kNotMeasured;
     if (column.plan) {
       auto step = column.plan->run(false);

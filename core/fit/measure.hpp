@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/expected.hpp"
 #include "core/fit/method.hpp"
+#include "core/fit/rows.hpp"
 #include "core/graph/plan.hpp"
 
 namespace assay::fit {
@@ -20,16 +22,23 @@ struct MetricColumn {
   bool heldout = false;
 };
 
+// What a split keeps from the fit: entries of the same matrix, or rows of their own, or nothing.
+struct Heldout {
+  std::shared_ptr<const data::Data> entries;
+  std::optional<HeldoutRows> rows;
+};
+
 class Measurer {
  public:
-  // heldout: entries of the same matrix, or null. The model must outlive the measurer.
+  // The model, and that of held-out rows, must outlive the measurer.
   static Expected<std::unique_ptr<Measurer>> create(graph::Model& model,
-                                                    std::shared_ptr<const data::Data> heldout,
+                                                    const Heldout& heldout,
                                                     const std::vector<MetricColumn>& columns,
                                                     const graph::PlanOptions& options);
   ~Measurer();
-  // One number per column, at the factors as they are.
-  Expected<std::vector<double>> measure();
+  // One number per column, at the factors as they are. closing: W of held-out rows is solved as far
+  // as transform would, not only as far as a curve needs.
+  Expected<std::vector<double>> measure(bool closing = false);
 
  private:
   Measurer() = default;

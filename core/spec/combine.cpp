@@ -259,9 +259,9 @@ class Combination {
 
   void data() {
     const DataSpec& x = trial_.data;
-    const bool split = trial_.split.kind == SplitSpec::Kind::kEntries ||
-                       trial_.split.kind == SplitSpec::Kind::kFile;
-    if (split) need(ASSAY_TAKES_MASK, "hidden entries", "split");
+    // Whether a file holds out entries or rows is seen when it is read.
+    if (trial_.split.kind == SplitSpec::Kind::kEntries)
+      need(ASSAY_TAKES_MASK, "hidden entries", "split");
     if (!x.mask_path.empty()) need(ASSAY_TAKES_MASK, "hidden entries", "data.mask");
     if (x.missing_nan) need(ASSAY_TAKES_MASK, "hidden entries", "data.missing");
     if (!x.weights_path.empty() || !x.row_weights_path.empty() || !x.col_weights_path.empty())
@@ -284,9 +284,7 @@ class Combination {
     const auto& metrics = trial_.measure.metrics;
     const bool heldout =
         std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.heldout; });
-    const bool entries = trial_.split.kind == SplitSpec::Kind::kEntries ||
-                         trial_.split.kind == SplitSpec::Kind::kFile;
-    if (!heldout || !entries) return;
+    if (!heldout || trial_.split.kind != SplitSpec::Kind::kEntries) return;
     for (const Use& use : trial_.data.transforms) {
       const Descriptor* d = context_.registry.find("transform", use.id);
       if (!d || static_cast<const assay_transform*>(d->plugin->vtable)->form != ASSAY_TRANSFORM_ROW)
@@ -296,7 +294,7 @@ class Combination {
                                             use.id));
       fault.at(use_mark(root_, use.key), "would scale held-out entries by themselves")
           .about(use.key)
-          .with_help("leave the `heldout.` metrics out, or the transform");
+          .with_help("hold out `rows`, or leave out the `heldout.` metrics or the transform");
       if (const Mark split = use_mark(root_, "split"); split.somewhere())
         fault.labels.push_back({split, "entries held out here"});
       context_.out.push_back(std::move(fault));
@@ -310,11 +308,14 @@ class Combination {
       if (!m.heldout) continue;
       const std::string path = fmt::format("measure.metrics[{}]", i);
       context_.out.push_back(
-          Diagnostic("E0209",
-                     fmt::format("`{}` needs held-out entries, and nothing is held out", m.text))
+          Diagnostic(
+              "E0209",
+              fmt::format("`{}` needs held-out entries or rows, and nothing is held out", m.text))
               .at(use_mark(root_, path))
               .about(path)
-              .with_help("`split: { use: entries, test: 0.1 }` holds out a tenth of the entries"));
+              .with_help("`split: { use: entries, test: 0.1 }` holds out a tenth of the entries, "
+                         "`rows` of "
+                         "the rows"));
     }
   }
 

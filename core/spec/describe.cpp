@@ -80,7 +80,7 @@ json split(const SplitSpec& s, const Context& context) {
     case SplitSpec::Kind::kRows:
       return {{"use", "rows"}, {"test", s.test}};
     case SplitSpec::Kind::kFolds:
-      return {{"use", "folds"}, {"count", s.folds}};
+      return {{"use", "folds"}, {"count", s.folds}, {"fold", s.fold}};
     case SplitSpec::Kind::kFile:
       return {{"use", "file"}, {"path", as_written(s.path, context)}};
   }

@@ -40,10 +40,14 @@ struct DataSpec {
   std::vector<std::string> model_columns;  // whose columns have these names, or none
 };
 
+// The key of a cell under which a trial has its fold, from 1.
+inline constexpr const char* kFold = "fold";
+
 struct SplitSpec {
   enum class Kind { kNone, kEntries, kRows, kFolds, kFile } kind = Kind::kNone;
   double test = 0;
   int64_t keep_per_row = 0, folds = 0;
+  int64_t fold = 0;  // the one held out; a trial each
   std::string path;
 };
 

@@ -48,7 +48,7 @@ const std::vector<Key>& keys() {
        nullptr},
       {"split.count", Type::kInt, "", 2, kMost, "", "number of folds", nullptr},
       {"split.path", Type::kPath, "", 0, 0, "",
-       "matrix of the shape of X, 1 where an entry is held out", nullptr},
+       "matrix of the shape of X, or one column, 1 where an entry or a row is held out", nullptr},
 
       {"model", Type::kMap, "", 0, 0, "", "what is fitted", nullptr},
       {"model.kind", Type::kWord, "factorization mixture autoencoder neighbourhood", 0, 0,
@@ -171,7 +171,6 @@ std::vector<std::string> words_of(const Key& key) {
 
 std::vector<std::string> words_taken(const Key& key) {
   const std::string path = key.path;
-  if (path == "split.use") return {"entries", "file"};
   if (path == "model.kind") return {"factorization", "autoencoder"};
   return words_of(key);
 }

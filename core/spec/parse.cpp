@@ -85,6 +85,7 @@ void add_trials(const Trial& trial,
                 const Cell& cell,
                 const Repeats& repeats,
                 int64_t repeat,
+                int64_t fold,
                 const Document& document,
                 Context& context,
                 Experiment& out) {
@@ -97,8 +98,17 @@ void add_trials(const Trial& trial,
     one.repeat = 0;
     one.cell.emplace_back("seed", fmt::format("{}", one.seed));
   }
+  if (one.split.kind == SplitSpec::Kind::kFolds) {
+    one.split.fold = fold;
+    one.cell.emplace_back(kFold, fmt::format("{}", fold + 1));
+  }
   describe_trial(one, cell.root, document.sources, context);
   out.trials.push_back(std::move(one));
+}
+
+// A trial each.
+int64_t folds_of(const Trial& trial) {
+  return trial.split.kind == SplitSpec::Kind::kFolds ? std::max<int64_t>(1, trial.split.folds) : 1;
 }
 
 class Parser {
@@ -126,8 +136,9 @@ class Parser {
         repeats->seeds.empty() ? repeats->count : static_cast<int64_t>(repeats->seeds.size());
     for (int64_t r = 0; r < rounds; ++r) {
       for (size_t i = 0; i < cells.size(); ++i) {
-        if (trials[i] && (r == 0 || !trials[i]->deterministic))
-          add_trials(*trials[i], cells[i], *repeats, r, document_, context_, out_);
+        if (!trials[i] || (r > 0 && trials[i]->deterministic)) continue;
+        for (int64_t fold = 0; fold < folds_of(*trials[i]); ++fold)
+          add_trials(*trials[i], cells[i], *repeats, r, fold, document_, context_, out_);
       }
     }
   }
@@ -170,8 +181,8 @@ class Parser {
   }
 
   void check_count(const std::vector<std::optional<Trial>>& trials, const Repeats& repeats) {
-    const auto count = static_cast<size_t>(
-        std::count_if(trials.begin(), trials.end(), [](const auto& t) { return t.has_value(); }));
+    size_t count = 0;
+    for (const auto& t : trials) count += t ? static_cast<size_t>(folds_of(*t)) : 0;
     const Mark start{0, 1, 1, 1};
     if (count == 0) {
       context_.out.push_back(

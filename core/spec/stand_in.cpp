@@ -16,8 +16,7 @@ namespace {
 
 bool entries_differ(const Trial& trial) {
   const DataSpec& x = trial.data;
-  return trial.split.kind == SplitSpec::Kind::kEntries ||
-         trial.split.kind == SplitSpec::Kind::kFile || x.unstored == "unobserved" ||
+  return trial.split.kind == SplitSpec::Kind::kEntries || x.unstored == "unobserved" ||
          !x.mask_path.empty() || !x.weights_path.empty() || !x.row_weights_path.empty() ||
          !x.col_weights_path.empty();
 }

@@ -53,10 +53,6 @@ class TrialReader {
     if (use == "folds") out.kind = SplitSpec::Kind::kFolds, keys = {"count"};
     if (use == "file") out.kind = SplitSpec::Kind::kFile, keys = {"path"};
     if (use.empty()) return;
-    if (use == "folds")
-      report_later(split.find("use")->mark, "split.use", "cross-validation by folds", context_);
-    if (use == "rows")
-      report_later(split.find("use")->mark, "split.use", "splits of whole rows", context_);
     for (const Entry& e : split.map()->entries) {
       const bool known = find_key("split." + e.key) != nullptr && e.key != "use";
       if (!known || std::find(keys.begin(), keys.end(), e.key) != keys.end()) continue;
@@ -74,6 +70,10 @@ class TrialReader {
     if (use == "entries" && out.test == 0 && out.keep_per_row == 0) {
       missing("split.test", "`test: 0.1` holds out a tenth of the entries");
     }
+    if (use == "rows" && out.test == 0)
+      missing("split.test", "`test: 0.2` holds out a fifth of the rows");
+    if (use == "folds" && out.folds == 0)
+      missing("split.count", "`count: 5` holds out each fifth of the rows in turn");
     if (use == "file" && out.path.empty()) missing("split.path", "name the file");
   }
 

@@ -91,6 +91,23 @@ TEST_CASE("the mask of a file holds out its entries") {
   CHECK(data::hold_out_masked(x, mask).error().status == ASSAY_E_SHAPE);
 }
 
+TEST_CASE("a mask of one column holds out rows") {
+  const data::Data x = pixels<double>(4, 3);
+  data::Matrix mask{4, 1, {0, 1, 0, 1}};
+  const auto split = data::hold_out_masked(x, mask);
+  REQUIRE(split.ok());
+  CHECK(split->held_rows == std::vector<int64_t>{1, 3});
+  CHECK(split->train_rows == std::vector<int64_t>{0, 2});
+  CHECK(split->held.value(1, 2) == x.value(3, 2));
+  CHECK_FALSE(split->train.mask);
+  mask.values = {1, 1, 1, 1};
+  CHECK(data::hold_out_masked(x, mask).error().status == ASSAY_E_EMPTY);
+  mask = {3, 1, {1, 0, 0}};
+  CHECK(data::hold_out_masked(x, mask).error().expected[0].find("4 x 1") != std::string::npos);
+  // Of X with one column the mask is of entries.
+  CHECK(data::hold_out_masked(pixels<double>(4, 1), {4, 1, {0, 1, 0, 1}})->held_rows.empty());
+}
+
 TEST_CASE("rows and folds part the rows") {
   const auto zeros = mostly_zeros(kRows, kCols);
   for (const data::Data& x : {masked(), sparse(kRows, kCols, zeros)}) {
@@ -120,4 +137,9 @@ TEST_CASE("splits that leave nothing are refused") {
   CHECK(data::hold_out_entries(x, 1e-9, 0, 1, rng()).error().status == ASSAY_E_EMPTY);
   CHECK(data::hold_out_entries(x, 1.0, 0, 1, rng()).error().status == ASSAY_E_EMPTY);
   CHECK(data::hold_out_rows(pixels<double>(1, 2), 0.5, 1, rng()).error().status == ASSAY_E_EMPTY);
+  CHECK(data::hold_out_rows(pixels<double>(8, 2), 1.0, 1, rng()).error().status == ASSAY_E_EMPTY);
+  CHECK(data::hold_out_rows(pixels<double>(8, 2), 1e-9, 1, rng())->held.rows == 1);
+  const auto fold = data::folds(3, 5, 1, rng());
+  CHECK(data::hold_out_fold(pixels<double>(3, 2), fold, 4).error().help[0].find("count") !=
+        std::string::npos);
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/unit/spec_fakes.hpp"
 
@@ -173,9 +174,29 @@ TEST_CASE("penalties, constraints, masks and metrics are checked against the sol
   CHECK(with("", "solver: wild\nmeasure: { metrics: [fitt] }\n") == "E0101");
 }
 
+TEST_CASE("folds are trials, each once in every repeat of every combination") {
+  const auto result = parse(std::string(kGood) + "split: { use: folds, count: 3 }\nrepeats: 2\n");
+  REQUIRE(result.ok());
+  const auto& trials = result.experiment->trials;
+  REQUIRE(trials.size() == 6);
+  std::set<std::string> configurations;
+  for (size_t t = 0; t < 6; ++t) {
+    CHECK(trials[t].repeat == static_cast<int64_t>(t / 3));
+    CHECK(trials[t].split.fold == static_cast<int64_t>(t % 3));
+    CHECK(trials[t].cell.back() ==
+          std::pair<std::string, std::string>("fold", std::to_string(t % 3 + 1)));
+    configurations.insert(trials[t].config_json);
+  }
+  CHECK(configurations.size() == 6);
+  const auto with = [&](const std::string& split) { return codes(parse(kGood + split)); };
+  CHECK(with("split: { use: folds }\n") == "E0104");
+  CHECK(with("split: { use: rows }\n") == "E0104");
+  CHECK(with("split: { use: rows, count: 3 }\n").find("E0120") != std::string::npos);
+  CHECK(with("split: { use: rows, test: 0.2 }\n") == "");
+}
+
 TEST_CASE("what later versions bring is refused by name") {
   const auto with = [&](const std::string& rest) { return codes(parse(kGood + rest)); };
-  CHECK(with("split: { use: folds, count: 5 }\n") == "E0116");
   CHECK(with("select: best\n") == "E0116");
   CHECK(with("threads: { per_trial: 2, trials: 2 }\n") == "E0116");
   CHECK(with("threads: { per_trial: 2 }\n") == "");
