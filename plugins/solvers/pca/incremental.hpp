@@ -32,7 +32,7 @@ class Incremental : public Base {
 
   void set_centred(bool centred) { centred_ = centred; }
 
-  void epoch(const Builder& b, int64_t batch) const {
+  Seen epoch(const Builder& b, int64_t batch) const {
     const int64_t d = this->d_, k = this->k_;
     const Seen now = seen(b);
     const assay_buf ones = b.given(ASSAY_ROW_WEIGHTS), rows = b.local("batch_rows", ASSAY_ROWS, d),
@@ -61,12 +61,7 @@ class Incremental : public Base {
                                                 {now.V, ASSAY_OUT},
                                                 {now.mean, ASSAY_INOUT}});
     b.end();
-    const assay_buf Z = b.local("seen_directions", ASSAY_COLS), Y = b.local("scores", ASSAY_ROWS);
-    this->assign(b, "seen_directions", ASSAY_COLS, now.V, Z);
-    b.times(Y, ASSAY_X, Z);
-    this->assign(b, "write_rows", ASSAY_ROWS, Y, b.factor(ASSAY_ROWS));
-    this->assign(b, "write_cols", ASSAY_COLS, Z, b.factor(ASSAY_COLS));
-    this->once(b);
+    return now;
   }
 
  private:

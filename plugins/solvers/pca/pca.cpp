@@ -44,48 +44,65 @@ class Pca : public Incremental<SingularVectors<Pca>> {
 
   void build(const Builder& b, int32_t purpose) const {
     if (known_ >= 0) return purpose == ASSAY_STEP ? project(b) : void();
-    const bool incremental = method() == "incremental";
+    if (method() == "incremental") {
+      if (purpose == ASSAY_STEP) finish_incremental(b, epoch(b, batch_));
+      return;
+    }
     if (purpose == ASSAY_PREPARE) prepare(b);
-    if (purpose == ASSAY_STEP) incremental ? epoch(b, batch_) : step(b);
-    if (purpose == ASSAY_FINISH) incremental ? finish_incremental(b) : finish_triplets(b);
+    if (purpose == ASSAY_STEP) step(b);
+    if (purpose == (direct() ? ASSAY_STEP : ASSAY_FINISH))
+      long_ == ASSAY_ROWS ? finish_tall(b) : finish_wide(b);
   }
 
  private:
-  // The scores are U s.
-  void finish_triplets(const Builder& b) const {
-    const Signed t = signed_triplets(b, false);
-    const assay_buf sizes = b.small("sizes", 1, 2);
-    b.each<&Pca::given_sizes>("sizes", ASSAY_ONE, {{sizes, ASSAY_OUT}});
-    finish(b, t, sizes, true);
+  // n >= d: (A Z, Z) turned to the principal axes. The rows come last, in one sweep.
+  void finish_tall(const Builder& b) const {
+    const Rotation r = rotation(b, b.factor(ASSAY_ROWS), k_, "turned");
+    const assay_buf axes = b.local("axes", ASSAY_COLS), scores = b.local("scores", ASSAY_ROWS);
+    b.times(axes, b.factor(ASSAY_COLS), r.right);
+    const Found found = describe(b, axes, r.sigma, whole_sizes(b));
+    b.times(scores, b.factor(ASSAY_ROWS), r.right);
+    write(b, scores, axes, found, ASSAY_ROWS);
+  }
+  // n < d: the axes are the left vectors of A and may need completing; the scores are U s.
+  void finish_wide(const Builder& b) const {
+    const Whole t = whole_triplets(b, false);
+    const Found found = describe(b, t.vectors[ASSAY_COLS], t.sigma, whole_sizes(b));
+    write(b, t.vectors[ASSAY_ROWS], t.vectors[ASSAY_COLS], found, kUnitRows);
+  }
+  assay_buf whole_sizes(const Builder& b) const {
+    const assay_buf sizes = b.small("rows_and_squares", 1, 2);
+    b.each<&Pca::given_sizes>("rows_and_squares", ASSAY_ONE, {{sizes, ASSAY_OUT}});
+    return sizes;
   }
   // The scores are in the factor on the rows; variances are of all rows ever seen.
-  void finish_incremental(const Builder& b) const {
-    const Seen now = seen(b);
-    Signed t{};
-    t.sigma = now.s;
-    for (int32_t side = 0; side < 2; ++side) {
-      t.vectors[side] = b.local(side == ASSAY_ROWS ? "scores" : "directions", side);
-      assign(b, side == ASSAY_ROWS ? "scores" : "directions", side, b.factor(side),
-             t.vectors[side]);
-    }
-    turn_signs(b, t);
-    finish(b, t, now.sizes, false);
+  void finish_incremental(const Builder& b, const Seen& now) const {
+    const assay_buf axes = b.local("axes", ASSAY_COLS), scores = b.local("scores", ASSAY_ROWS);
+    assign(b, "axes", ASSAY_COLS, now.V, axes);
+    const Found found = describe(b, axes, now.s, now.sizes);
+    b.times(scores, ASSAY_X, axes);
+    write(b, scores, axes, found, ASSAY_ROWS);
+    once(b);
   }
 
-  void finish(const Builder& b, const Signed& t, assay_buf sizes, bool unit_rows) const {
-    const assay_buf variances = number(b, "explained_variance", k_),
-                    ratio = number(b, "explained_variance_ratio", k_),
-                    singular = number(b, "singular_values", k_),
+  struct Found {
+    assay_buf ends, singular, variances;
+  };
+  // The arrays of the result. V: the axes, with signs of their own.
+  Found describe(const Builder& b, assay_buf V, assay_buf sigma, assay_buf sizes) const {
+    const Found found = {ends_of(b, V), number(b, "singular_values", k_),
+                         number(b, "explained_variance", k_)};
+    const assay_buf ratio = number(b, "explained_variance_ratio", k_),
                     noise = number(b, "noise_variance", 1), count = number(b, "n_components", 1),
                     likelihood = number(b, "log_likelihood", 1), kept = b.small("kept", 1, 1);
-    choose(b, t.sigma, sizes, kept);
+    choose(b, sigma, sizes, kept);
     b.each<&Pca::describe_kept>("describe", ASSAY_ONE,
-                                {{t.sigma, ASSAY_IN},
+                                {{sigma, ASSAY_IN},
                                  {sizes, ASSAY_IN},
                                  {kept, ASSAY_IN},
-                                 {variances, ASSAY_OUT},
+                                 {found.variances, ASSAY_OUT},
                                  {ratio, ASSAY_OUT},
-                                 {singular, ASSAY_OUT},
+                                 {found.singular, ASSAY_OUT},
                                  {noise, ASSAY_OUT},
                                  {count, ASSAY_OUT},
                                  {likelihood, ASSAY_OUT}});
@@ -93,14 +110,22 @@ class Pca : public Incremental<SingularVectors<Pca>> {
         b.buffer("components", ASSAY_ONE, ASSAY_STATE, k_, d_, true, ASSAY_BUFFER_OUTPUT);
     b.each<&Pca::transpose_kept>(
         "components", ASSAY_ONE,
-        {{t.vectors[ASSAY_COLS], ASSAY_IN}, {count, ASSAY_IN}, {components, ASSAY_OUT}});
+        {{V, ASSAY_IN}, {found.ends, ASSAY_IN}, {count, ASSAY_IN}, {components, ASSAY_OUT}});
+    return found;
+  }
+  void write(const Builder& b,
+             assay_buf scores,
+             assay_buf axes,
+             const Found& found,
+             int32_t tag) const {
     for (int32_t side = 0; side < 2; ++side)
-      b.each<&Pca::write>(side == ASSAY_ROWS ? "write_w" : "write_h", side,
-                          {{t.vectors[side], ASSAY_IN},
-                           {singular, ASSAY_IN},
-                           {variances, ASSAY_IN},
-                           {b.factor(side), ASSAY_OUT}},
-                          side == ASSAY_ROWS && unit_rows ? kUnitRows : side);
+      b.each<&Pca::write_factor>(side == ASSAY_ROWS ? "write_w" : "write_h", side,
+                                 {{side == ASSAY_ROWS ? scores : axes, ASSAY_IN},
+                                  {found.ends, ASSAY_IN},
+                                  {found.singular, ASSAY_IN},
+                                  {found.variances, ASSAY_IN},
+                                  {b.factor(side), ASSAY_OUT}},
+                                 side == ASSAY_ROWS ? tag : side);
   }
   static assay_buf number(const Builder& b, const char* name, int64_t width) {
     return b.buffer(name, ASSAY_ONE, ASSAY_STATE, 1, width, true, ASSAY_BUFFER_OUTPUT);
@@ -193,22 +218,23 @@ class Pca : public Incremental<SingularVectors<Pca>> {
     b.number(7) = static_cast<double>(m);
     b.number(8) = -(rows * (d * std::log(2 * std::numbers::pi) + logs) + (rows - 1) * d) / 2;
   }
-  // {V, count, components}
+  // {V, ends, count, components}
   void transpose_kept(const Block& b) const {
-    const Matrix V = b.matrix(0), out = b.matrix(2);
-    for (int64_t a = 0; a < k_; ++a)
-      for (int64_t j = 0; j < d_; ++j)
-        out(a, j) = a < static_cast<int64_t>(b.number(1)) ? V(j, a) : 0;
+    const Matrix V = b.matrix(0), ends = b.matrix(1), out = b.matrix(3);
+    for (int64_t a = 0; a < k_; ++a) {
+      const double by = a < static_cast<int64_t>(b.number(2)) ? sign(ends, a) : 0;
+      for (int64_t j = 0; j < d_; ++j) out(a, j) = V(j, a) * by;
+    }
   }
-  // {vectors or scores, singular values, variances, factor}: W = scores / c, H = c V', c = 1 or, to
-  // whiten, the root of the variance; nothing where the value is 0 or rounding.
-  void write(const Block& b) const {
-    const Matrix F = b.matrix(0), singular = b.matrix(1), variances = b.matrix(2),
-                 out = b.matrix(3);
+  // {vectors or scores, ends, singular values, variances, factor}: W = scores / c, H = c V', c = 1
+  // or, to whiten, the root of the variance; nothing where the value is 0 or rounding.
+  void write_factor(const Block& b) const {
+    const Matrix F = b.matrix(0), ends = b.matrix(1), singular = b.matrix(2),
+                 variances = b.matrix(3), out = b.matrix(4);
     for (int64_t a = 0; a < k_; ++a) {
       const double s = singular(0, a);
       const bool counts = s > singular(0, 0) * DBL_EPSILON;
-      double by = b.tag() == kUnitRows ? s : 1;
+      double by = sign(ends, a) * (b.tag() == kUnitRows ? s : 1);
       if (whiten_ && counts)
         by *= b.tag() == ASSAY_COLS ? std::sqrt(variances(0, a)) : 1 / std::sqrt(variances(0, a));
       if (s == 0 || (whiten_ && !counts)) by = 0;

@@ -22,38 +22,43 @@ class Svd : public FullBasis<SingularVectors<Svd>> {
     if (known_ >= 0) return purpose == ASSAY_STEP ? project(b) : void();
     if (purpose == ASSAY_PREPARE) prepare(b);
     if (purpose == ASSAY_STEP) step(b);
-    if (purpose == ASSAY_FINISH) finish(b);
+    if (purpose == (direct() ? ASSAY_STEP : ASSAY_FINISH)) finish(b);
   }
 
  private:
   void finish(const Builder& b) const {
-    const Signed t = signed_triplets(b, symmetric());
+    const Whole t = whole_triplets(b, symmetric());
+    const assay_buf ends = ends_of(b, t.vectors[ASSAY_COLS]);
     array(b, "s", t.sigma);
     if (t.values != ASSAY_NO) array(b, "eigenvalues", t.values);
+    assay_buf vectors[2];
     for (int32_t side = 0; side < 2; ++side) {
-      const assay_buf out = b.buffer(side == ASSAY_ROWS ? "U" : "V", side, ASSAY_STATE, 0, k_, true,
-                                     ASSAY_BUFFER_OUTPUT);
-      each<&Svd::write>(b, side == ASSAY_ROWS ? "write_w" : "write_h", side,
+      const bool rows = side == ASSAY_ROWS;
+      vectors[side] =
+          b.buffer(rows ? "U" : "V", side, ASSAY_STATE, 0, k_, true, ASSAY_BUFFER_OUTPUT);
+      each<&Svd::write>(b, rows ? "write_w" : "write_h", side,
                         {{t.vectors[side], ASSAY_IN},
+                         {ends, ASSAY_IN},
                          {t.sigma, ASSAY_IN},
-                         {out, ASSAY_OUT},
+                         {vectors[side], ASSAY_OUT},
                          {b.factor(side), ASSAY_OUT}},
                         side);
     }
-    if (full_) full_bases(b, t.vectors);
+    if (full_) full_bases(b, vectors);
   }
   void array(const Builder& b, const char* name, assay_buf from) const {
     const assay_buf out = b.buffer(name, ASSAY_ONE, ASSAY_STATE, 1, k_, true, ASSAY_BUFFER_OUTPUT);
     assign(b, std::string(name) + "_write", ASSAY_ONE, from, out);
   }
 
-  // {vectors, sigma, array, factor}
+  // {vectors, ends, sigma, array, factor}
   void write(const Block& b) const {
-    const Matrix F = b.matrix(0), sigma = b.matrix(1), array = b.matrix(2), factor = b.matrix(3);
+    const Matrix F = b.matrix(0), ends = b.matrix(1), sigma = b.matrix(2), array = b.matrix(3),
+                 factor = b.matrix(4);
     for (int64_t i = 0; i < F.rows(); ++i)
       for (int64_t a = 0; a < k_; ++a) {
-        array(i, a) = F(i, a);
-        factor(i, a) = b.tag() == ASSAY_ROWS ? F(i, a) * sigma(0, a) : F(i, a);
+        array(i, a) = F(i, a) * sign(ends, a);
+        factor(i, a) = b.tag() == ASSAY_ROWS ? array(i, a) * sigma(0, a) : array(i, a);
       }
   }
 

@@ -76,6 +76,20 @@ class Spectral {
     return out;
   }
 
+  // From B = A Z with nearly orthogonal columns, as Ritz vectors leave them (on axis, k wide): right, k x k on ONE, and sigma
+  // with A (Z right) ~ (columns of lengths sigma, orthogonal); B is read once.
+  struct Rotation {
+    assay_buf right, sigma;
+  };
+  Rotation rotation(const Builder &b, assay_buf B, int64_t k, const std::string &name) const {
+    const Rotation out = {b.small((name + "_right").c_str(), k, k),
+                          b.small((name + "_sigma").c_str(), 1, k)};
+    b.template each<&Spectral::rotate, Plugin>(
+        (name + "_rotate").c_str(), ASSAY_ONE,
+        {{gram(b, B, k, name), ASSAY_IN}, {out.right, ASSAY_OUT}, {out.sigma, ASSAY_OUT}});
+    return out;
+  }
+
   // to = from, of equal shape on axis.
   void assign(const Builder &b, const std::string &name, int32_t axis, assay_buf from,
               assay_buf to) const {
@@ -169,6 +183,23 @@ class Spectral {
       for (int64_t j = 0; j < q; ++j)
         out[at(i, j, q)] =
             std::sqrt(p.l[static_cast<size_t>(i)]) * p.v[at(j, i, q)] * p.d[static_cast<size_t>(j)];
+  }
+
+  // {B'B, right, sigma}: the root R of B'B = P diag(s) T', right = T.
+  void rotate(const Block &b) const {
+    const Matrix G = b.matrix(0), right = b.matrix(1), sigma = b.matrix(2);
+    const int64_t q = G.rows();
+    const auto qq = [&] { return b.call().scratch<double>(q * q); };
+    const auto R = qq(), U = qq(), Vt = qq();
+    const auto s = b.call().scratch<double>(q);
+    const Parts parts(b.call(), q);
+    split(G, parts);
+    root(parts, q, R);
+    Call::check(la_->svd(q, q, R.data(), q, U.data(), q, s.data(), Vt.data(), q));
+    for (int64_t a = 0; a < q; ++a) {
+      sigma(0, a) = s[static_cast<size_t>(a)];
+      for (int64_t i = 0; i < q; ++i) right(i, a) = Vt[at(a, i, q)];
+    }
   }
 
   // {B'B, Q'Q, left, right, sigma}: B = Q R1 with the root R1 of B'B, Q = Q2 R2 likewise; svd(R2 R1) = P diag(s) T'. left =

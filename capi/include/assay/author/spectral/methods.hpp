@@ -70,6 +70,11 @@ class SingularVectors : public SpectralMethods<Plugin> {
   const std::string &method() const { return method_; }
   bool symmetric() const { return symmetric_; }
 
+  // One step and done: what follows the directions may be part of it.
+  bool direct() const {
+    return method_ == "randomized" || method_ == "gram" || method_ == "lapack";
+  }
+
   void prepare(const Builder &b) const {
     if (method_ == "subspace") this->begin_subspace(b, q_);
     if (method_ == "lanczos") this->begin_lanczos(b);

@@ -14,13 +14,13 @@ class SignedTriplets : public Base {
  protected:
   using Base::Base;
 
-  struct Signed {
+  struct Whole {
     assay_buf vectors[2], sigma, values;  // U on ROWS, V on COLS; sigma, values 1 x k on ONE
   };
 
-  // values: the eigenvalues of symmetric X; else ASSAY_NO.
-  Signed signed_triplets(const Builder &b, bool symmetric) const {
-    Signed out{};
+  // Signs are still the method's own. values: the eigenvalues of symmetric X; else ASSAY_NO.
+  Whole whole_triplets(const Builder &b, bool symmetric) const {
+    Whole out{};
     out.values = ASSAY_NO;
     if (symmetric) {
       eigenvectors(b, out);
@@ -34,30 +34,24 @@ class SignedTriplets : public Base {
     for (int32_t side = 0; side < 2; ++side)
       out.vectors[side] = this->completed(b, out.vectors[side], side, this->k_, kNames[side]);
     if (symmetric) as_eigenvectors(b, out);
-    turn_signs(b, out);
     return out;
   }
 
-  // The entry of largest magnitude of each right vector becomes positive.
-  void turn_signs(const Builder &b, Signed &out) const {
+  // 2 x k: the largest entry of each column of V (on COLS), and the largest of its negative.
+  assay_buf ends_of(const Builder &b, assay_buf V) const {
     const assay_buf ends = b.buffer("ends", ASSAY_ONE, ASSAY_MAX, 2, this->k_);
-    this->template each<&SignedTriplets::measure_ends>(
-        b, "ends", ASSAY_COLS, {{out.vectors[ASSAY_COLS], ASSAY_IN}, {ends, ASSAY_ADD}});
-    for (int32_t side = 0; side < 2; ++side) {
-      const std::string name = kNames[side];
-      const assay_buf turned = b.local((name + "_signed").c_str(), side);
-      this->template each<&SignedTriplets::sign>(
-          b, name + "_sign", side,
-          {{out.vectors[side], ASSAY_IN}, {ends, ASSAY_IN}, {turned, ASSAY_OUT}});
-      out.vectors[side] = turned;
-    }
+    this->template each<&SignedTriplets::measure_ends>(b, "ends", ASSAY_COLS,
+                                                       {{V, ASSAY_IN}, {ends, ASSAY_ADD}});
+    return ends;
   }
+  // What column a is multiplied with, so that the entry of largest magnitude of the right vector is positive.
+  static double sign(const Matrix &ends, int64_t a) { return ends(0, a) >= ends(1, a) ? 1 : -1; }
 
  private:
   static constexpr const char *kNames[2] = {"left_vectors", "right_vectors"};
 
   // Symmetric X: Z'X Z = Q diag(lambda) Q', V = Z Q, s = |lambda|.
-  void eigenvectors(const Builder &b, Signed &out) const {
+  void eigenvectors(const Builder &b, Whole &out) const {
     const int64_t k = this->k_;
     const assay_buf Z = b.factor(ASSAY_COLS), rows = b.local("as_rows", ASSAY_ROWS),
                     Y = b.local("image_of_rows", ASSAY_ROWS), T = b.sum("quotients", k, k),
@@ -77,7 +71,7 @@ class SignedTriplets : public Base {
     b.times(out.vectors[ASSAY_ROWS], rows, Q);
   }
   // U is V with the signs of the eigenvalues.
-  void as_eigenvectors(const Builder &b, Signed &out) const {
+  void as_eigenvectors(const Builder &b, Whole &out) const {
     const assay_buf left = b.local("signed_left", ASSAY_ROWS);
     this->template each<&SignedTriplets::by_value>(
         b, "signed_left", ASSAY_ROWS,
@@ -119,13 +113,6 @@ class SignedTriplets : public Base {
         ends(0, a) = std::max(ends(0, a), V(i, a));
         ends(1, a) = std::max(ends(1, a), -V(i, a));
       }
-  }
-  // {vectors, ends, out}
-  void sign(const Block &b) const {
-    const Matrix F = b.matrix(0), ends = b.matrix(1), out = b.matrix(2);
-    for (int64_t i = 0; i < F.rows(); ++i)
-      for (int64_t a = 0; a < F.cols(); ++a)
-        out(i, a) = ends(0, a) >= ends(1, a) ? F(i, a) : -F(i, a);
   }
 };
 
