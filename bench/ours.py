@@ -28,6 +28,20 @@ threads: {threads}
 """
 
 
+# Without a start and signs: singular vectors. The method says when it has ended.
+SPECTRAL = """\
+assay: 1
+name: bench
+data: {{ use: {reader}, path: {data}{compute} }}
+model: {{ rank: {rank} }}
+solver: {solver}
+stop: {{ rel_tol: 0, patience: 0 }}
+measure: {{ every: 1000, metrics: [objective] }}
+checkpoint: {{ every_seconds: 0 }}
+threads: {threads}
+"""
+
+
 @functools.lru_cache
 def listed(tool, kind):
     """Ids of the plugins of a kind."""
@@ -44,7 +58,7 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
     try:
         spec = folder / "bench.yaml"
-        spec.write_text(SPEC.format(
+        spec.write_text((SPECTRAL if row.peer_method else SPEC).format(
             reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,
             loss=row.loss, start=start, steps=steps, threads=threads, every=every or steps, solver=row.solver))
@@ -59,6 +73,7 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
         last = trace[-1]
         environment = json.loads((folder / "out" / "environment.json").read_text(encoding="utf-8"))
         return {
+            "seconds": float(last["seconds"]),
             "seconds_per_step": float(last["seconds"]) / int(last["iteration"]),
             "steps": int(last["iteration"]),
             "objective": float(last["objective"]),

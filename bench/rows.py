@@ -11,7 +11,7 @@ class Row:
     name: str
     data: Callable        # () -> (path, shape), or raises data.Missing
     loss: str
-    peer: str             # of run.PEERS; "": only the memory is looked at
+    peer: str             # of run.PEERS; `sklearn_svd`, `onedal`; "": only the memory is looked at
     goal: float           # times faster than the peer (seconds per step)
     mean: float           # of the data: sets the scale of the start
     steps: int = 20
@@ -20,6 +20,7 @@ class Row:
     threads: Optional[int] = None             # None: as asked for
     solver: str = "mu"
     until: bool = False                       # seconds until the peer's objective is reached, not seconds per step
+    peer_method: str = ""                     # peers `sklearn_svd`, `onedal`: kind and algorithm
     reference_loss: str = ""                  # peer "builtin": the loss to compare with
     plugin_dir: Optional[Callable] = None     # where a loss of somebody else's lies
 
@@ -41,6 +42,12 @@ def hals(rank, dtype, goal):
     """A row against coordinate descent: the same updates in the same order, so the same objective."""
     return Row(f"hals k={rank} f{dtype[-2:]}, fashion", fashion(60000, dtype), "squared", "sklearn", goal, FASHION_MEAN,
                rank=rank, dtype=dtype, solver="hals")
+
+
+def spectral(name, source, solver, peer, method, goal, rank=50):
+    """A row about singular vectors: the whole method on both sides, no start; the objective is what the k directions leave of
+    the (centred) data, and ours may not be above the peer's."""
+    return Row(name, source, "squared", peer, goal, 0, rank=rank, solver=solver, peer_method=method)
 
 
 FASHION_MEAN, DIGITS_MEAN, WORDS_MEAN = 0.286, 0.305, 0.015
@@ -65,6 +72,17 @@ def full():
             until=True),
         # 20 steps: later each side has entries at its own smallest value, and the paths part by 1e-5.
         Row("mu kl sparse, abstracts", data.abstracts, "kl", "sklearn", 5, WORDS_MEAN),
+        # `power` is the least that ends at or below the peer's objective.
+        spectral("pca randomized, fashion", fashion(60000), "{ use: pca, method: randomized, power: 3 }", "sklearn_svd",
+                 "pca randomized", 3),
+        *(spectral(f"pca gram against {method}, fashion", fashion(60000), "{ use: pca, method: gram }", "sklearn_svd",
+                   f"pca {method}", goal) for method, goal in (("covariance_eigh", 2), ("full", 8))),
+        spectral("pca gram against oneDAL, fashion", fashion(60000), "{ use: pca, method: gram }", "onedal",
+                 "pca covariance_eigh", 1),
+        spectral("svd against ARPACK, abstracts", data.abstracts, "{ use: svd, method: randomized, power: 6 }", "sklearn_svd",
+                 "svd arpack", 2),
+        spectral("svd randomized, abstracts", data.abstracts, "{ use: svd, method: randomized, power: 3 }", "sklearn_svd",
+                 "svd randomized", 2),
         Row("mu kl sparse memory, 100000 x 50000", data.large_counts, "kl", "", 0, 0.006, steps=3, rank=20),
         Row("mu kl f64, a C plugin's own", fashion(10000), "bench.kl", "builtin", 0.8, FASHION_MEAN, reference_loss="kl",
             plugin_dir=data.own_loss),
@@ -86,5 +104,8 @@ def quick():
         Row("quick hals sparse, made-up words", lambda: data.zipf_words(300, 500, 40), "squared", "rcppml", 0, 0.08,
             solver="hals", until=True),
         Row("quick online f64, digits", digits(), "squared", "sklearn", 0, DIGITS_MEAN, solver="online", until=True),
+        spectral("quick pca gram, digits", digits(), "{ use: pca, method: gram }", "sklearn_svd", "pca covariance_eigh", 0, 10),
+        spectral("quick svd, made-up words", lambda: data.zipf_words(300, 500, 40), "{ use: svd, method: lanczos }",
+                 "sklearn_svd", "svd arpack", 0, 10),
         Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
     ]

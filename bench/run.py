@@ -90,6 +90,21 @@ def run_rcppml(row, path, start, steps, threads):
             "seconds_per_step": curve[-1][1] / curve[-1][0]}
 
 
+def run_decomposition(row, path, threads):
+    """scikit-learn's PCA or TruncatedSVD, or oneDAL's in its place."""
+    if not PEER_PYTHON.exists():
+        return None
+    kind, method = row.peer_method.split()
+    job = {"data": str(path), "kind": kind, "method": method, "rank": row.rank, "intelex": row.peer == "onedal"}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_svd.py")],
+                          input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if "No module named 'sklearnex'" in done.stderr:
+        return None
+    if done.returncode:
+        raise ours.Failed(done.stderr)
+    return json.loads(done.stdout)
+
+
 PEERS = {"rcppml": run_rcppml, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
 
 
@@ -136,11 +151,35 @@ def run_until(row, repeats, threads, report, path, start):
     return {**report, "reached": report["ratio"] >= row.goal, "status": "ok"}
 
 
+def run_spectral(row, repeats, threads, report, path):
+    """A row about singular vectors: seconds of the whole, ours at least as near to the data."""
+    mine, theirs = [], []
+    for _ in range(repeats):
+        mine.append(ours.run(ARGUMENTS.tool, row, path, "", 1, threads))
+        theirs.append(run_decomposition(row, path, threads))
+        if theirs[0] is None:
+            return {**report, "status": "missing", "reason": f"peer `{row.peer}` is not installed: bench/peers/setup.sh"}
+    ratios = [t["seconds"] / m["seconds"] for m, t in zip(mine, theirs)]
+    objective, goal = mine[0]["objective"], theirs[0]["objective"]
+    seconds = statistics.median(m["seconds"] for m in mine)
+    peer_seconds = statistics.median(t["seconds"] for t in theirs)
+    report |= {
+        "threads": threads, "seconds": seconds, "seconds_per_step": seconds, "all_seconds": [m["seconds"] for m in mine],
+        "objective": objective, "peer": theirs[0]["peer"], "peer_kernel": theirs[0]["threads"], "peer_seconds": peer_seconds,
+        "peer_seconds_per_step": peer_seconds, "peer_peak_mib": theirs[0]["peak_mib"], "peer_objective": goal,
+        "objective_difference": (goal - objective) / goal, "ratios": ratios, "ratio": statistics.median(ratios),
+        "peak_mib": max(m["peak_mib"] for m in mine), "allowed_mib": allowed_mib(row, path, report["shape"]),
+    }
+    if objective > goal * (1 + row.tolerance):
+        return {**report, "status": "failed", "reason": f"the peer's objective is lower, by {objective / goal - 1:.2e} relative"}
+    return {**report, "reached": report["ratio"] >= row.goal, "status": "ok"}
+
+
 def run_row(row, repeats, threads):
     """The report of one row: medians over repeats in which both sides took turns."""
     report = {"row": row.name, "goal": row.goal, "loss": row.loss, "dtype": row.dtype}
     try:
-        if row.solver not in ours.listed(ARGUMENTS.tool, "solvers"):
+        if not row.peer_method and row.solver not in ours.listed(ARGUMENTS.tool, "solvers"):
             raise data.Missing(f"solver `{row.solver}` is not among the plugins")
         if "." not in row.loss and row.loss not in ours.listed(ARGUMENTS.tool, "losses"):
             raise data.Missing(f"loss `{row.loss}` is not among the plugins")
@@ -149,6 +188,8 @@ def run_row(row, repeats, threads):
     except data.Missing as missing:
         return {**report, "status": "skipped", "reason": str(missing)}
     threads = row.threads or threads
+    if row.peer_method:
+        return run_spectral(row, repeats, threads, {**report, "shape": shape}, path)
     start = data.start(shape, row.rank, row.mean)
     if row.until:
         return run_until(row, repeats, threads, {**report, "shape": shape}, path, start)

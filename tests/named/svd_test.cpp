@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Singular values and vectors against LAPACK's, by every method: small matrices known by hand, rank
 // deficiency, dense and sparse, tall and wide, and what Eckart and Young promise.
+#include <fstream>
+
+#include "core/experiment/session.hpp"
 #include "tests/named/spectral.hpp"
 
 using namespace assay;
@@ -328,4 +331,38 @@ TEST_CASE("svd: signed eigenvalues are of symmetric X only") {
     REQUIRE_FALSE(result.ok());
     CHECK(result.error().message.find("not symmetric") != std::string::npos);
   }
+}
+
+TEST_CASE("svd: four powers find fifty directions of the clothes to an angle of 1e-6" *
+          doctest::test_suite("long")) {
+  const std::string path = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz";
+  if (!std::ifstream(path)) {
+    MESSAGE("skipped: " << path << " is not there (Debian's dataset-fashion-mnist)");
+    return;
+  }
+  std::vector<double> V[2];
+  for (const bool random : {false, true}) {
+    auto runtime = experiment::Runtime::create(registry(), 2, "auto", "auto");
+    REQUIRE(runtime.ok());
+    experiment::Session session(*runtime);
+    spec::Trial run = trial(random ? "randomized" : "gram", 50, 1);
+    run.data.reader = use("reader", "idx");
+    run.data.path = path;
+    run.data.transforms = {use("transform", "centre")};
+    run.solver.options.values["oversample"].number = 100;
+    auto x = session.load(run);
+    REQUIRE_MESSAGE(x.ok(), x.error().message);
+    Fixture f(*x, run);
+    f.run();
+    V[random ? 1 : 0] = array(f, "V");
+  }
+  // The sine of the largest angle: the largest singular value of V1 - V0 V0'V1.
+  const assay_la* la = kernels::la_table();
+  std::vector<double> overlap(50 * 50), rest = V[1], U(784 * 50), s(50), Vt(50 * 50);
+  REQUIRE(la->gemm(1, 0, 50, 50, 784, 1, V[0].data(), 50, V[1].data(), 50, 0, overlap.data(), 50) ==
+          ASSAY_OK);
+  REQUIRE(la->gemm(0, 0, 784, 50, 50, -1, V[0].data(), 50, overlap.data(), 50, 1, rest.data(),
+                   50) == ASSAY_OK);
+  REQUIRE(la->svd(784, 50, rest.data(), 50, U.data(), 50, s.data(), Vt.data(), 50) == ASSAY_OK);
+  CHECK(s[0] < 1e-6);
 }

@@ -59,7 +59,7 @@ class Spectral {
                     R = b.small((name + "_range_inverse").c_str(), q, q),
                     Q = b.local((name + "_range_basis").c_str(), axis, q);
     b.template each<&Spectral::invert_range, Plugin>((name + "_invert_range").c_str(), ASSAY_ONE,
-                                               {{G, ASSAY_IN}, {R, ASSAY_OUT}});
+                                                     {{G, ASSAY_IN}, {R, ASSAY_OUT}});
     b.times(Q, B, R);
     const assay_buf G2 = gram(b, Q, q, name + "_range_basis"),
                     P = b.small((name + "_left").c_str(), q, k),

@@ -3,7 +3,8 @@
 // Z_0 the blocks S_i = A'A Z_i, Z_(i+1) = orth(S_i) against all blocks before, i = 0 .. power. All images stay in play: with
 // K = [Z_0 ..], S = A'A K the best approximation of A by the span of A K has the right vectors of B = (A K)^+' A, that is
 //   K'S = Q L Q',   B' = S Q L^(-1/2),   Z = the k leading left vectors of B'.
-// power + 2 reads of X, the images A Z_i live in tiles alone. Blocks stop where they would fill the space.
+// power + 2 reads of X, the images A Z_i live in tiles alone. Blocks stop where they would fill the space. K'S is the Gram
+// matrix of A K, so one pass against the blocks before will do: K need not be orthonormal to rounding.
 #ifndef ASSAY_AUTHOR_SPECTRAL_RANDOMIZED_HPP
 #define ASSAY_AUTHOR_SPECTRAL_RANDOMIZED_HPP
 
@@ -33,7 +34,7 @@ class Randomized : public Base {
                     best = b.small("rotation", m, this->k_), Z = b.local("directions", axis);
     b.gram(T, s.Z, s.S);
     this->template each<&Randomized::invert_unscaled>(b, "whiten", ASSAY_ONE,
-                                             {{T, ASSAY_IN}, {R, ASSAY_OUT}});
+                                                      {{T, ASSAY_IN}, {R, ASSAY_OUT}});
     b.times(B, s.S, R);
     b.gram(G, B, B);
     this->template each<&Randomized::leading>(b, "rotate", ASSAY_ONE,
@@ -71,19 +72,13 @@ class Randomized : public Base {
     b.times(S, ASSAY_X, Y);
     put(b, "put_image", S, s.count, s.S);
     this->template each<&Randomized::count_on>(b, "count", ASSAY_ONE, {{s.count, ASSAY_INOUT}});
-    assay_buf rest = S;
-    for (const char *pass : {"first", "second"}) {
-      const std::string name = pass;
-      const assay_buf h = b.sum((name + "_overlap").c_str(), m, q),
-                      known = b.local((name + "_known").c_str(), axis, q),
-                      left = b.local((name + "_rest").c_str(), axis, q);
-      b.gram(h, s.Z, rest);
-      b.times(known, s.Z, h);
-      this->template each<&Randomized::subtract>(
-          b, name + "_subtract", axis, {{rest, ASSAY_IN}, {known, ASSAY_IN}, {left, ASSAY_OUT}});
-      rest = this->orthonormal(b, left, axis, q, name);
-    }
-    put(b, "next_block", rest, s.count, s.Z);
+    const assay_buf h = b.sum("overlap", m, q), known = b.local("known", axis, q),
+                    rest = b.local("rest", axis, q);
+    b.gram(h, s.Z, S);
+    b.times(known, s.Z, h);
+    this->template each<&Randomized::subtract>(
+        b, "subtract", axis, {{S, ASSAY_IN}, {known, ASSAY_IN}, {rest, ASSAY_OUT}});
+    put(b, "next_block", twice(b, rest, q, "next"), s.count, s.Z);
   }
 
   // ---- block functions ----
