@@ -149,7 +149,7 @@ TEST_CASE("top_words names the largest entries of each component, at both ends o
   add_text(options, "factor", "W");
   REQUIRE(write("top_words", folder.path("."), options).ok());
   CHECK(text_of(folder.path("top_rows.txt")) ==
-        "component 1: first\ncomponent 1 negative: a \"b\", c\ncomponent 2: a \"b\", c first\n");
+        "component 1: first\ncomponent 1 negative: a \"b\", c\ncomponent 2: a \"b\", c; first\n");
   CHECK(text_of(folder.path("top_rows.csv")).find("\n1,1,\"a \"\"b\"\", c\",-3\n") !=
         std::string::npos);
   CHECK(!write("top_words", folder.path("none"), {}).ok());

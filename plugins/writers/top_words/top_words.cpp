@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -57,6 +58,10 @@ class TopWords {
     const int64_t components = words ? view.rows : view.cols, size = words ? view.cols : view.rows;
     const char* const* names = words ? results.col_names : results.row_names;
     const bool named = names && (words ? results.n_col_names : results.n_row_names) == size;
+    // Names of several words (runs of them, titles) are told apart.
+    const bool spaced = named && std::any_of(names, names + size, [](const char* name) {
+                          return std::strchr(name, ' ') != nullptr;
+                        });
     std::string lines, table = "component,place,name,weight\n";
     for (int64_t c = 0; c < components; ++c) {
       // A component of signed entries has two ends, and says one thing against another.
@@ -70,7 +75,7 @@ class TopWords {
           char digits[32];
           const char* end =
               std::to_chars(digits, digits + sizeof digits, at(view, words, c, i)).ptr;
-          lines.append(" ").append(name);
+          lines.append(spaced && place > 0 ? "; " : " ").append(name);
           table.append(std::to_string(c + 1)).append(",").append(std::to_string(++place));
           table.append(",")
               .append(field(name))
