@@ -151,9 +151,38 @@ TEST_CASE("a vocabulary and a model's columns fix the terms and their order") {
   CHECK(y.names->cols == Words{"zz", "nowhere", "aa"});
   CHECK(entries(y) == std::vector<double>{1, 0, 2, 0, 0, 0});
   CHECK(said == Words{"2 of 5 words are unknown to the model and are left out"});
-  // Plain lines and folders do for a model of a table.
-  const data::Data z = good("text", folder.path("b.txt"), how, with({}, {{"column", "3"}}));
-  CHECK(z.id == y.id);
+}
+
+TEST_CASE("rows for a model of a table may be a table, lines or a folder") {
+  const Folder folder;
+  plugin::LoadOptions how;
+  how.for_model = true;
+  how.model_columns = {"cats", "dogs"};
+  how.label_column = "kind";
+  const plugin::Options options = with({}, {{"column", "title, body"}, {"name_column", "title"}});
+  const auto counts = [&](const std::string& name, const std::string& bytes) {
+    return good("text", folder.file(name, bytes), how, options);
+  };
+  const std::vector<double> expected = {1, 2, 0, 1};
+  const data::Data whole = counts("a.csv", "kind,title,body\nA,cats,dogs dogs\nB,dogs,none\n");
+  CHECK(entries(whole) == expected);
+  CHECK(whole.names->labels == Words{"A", "B"});
+  CHECK(whole.names->rows == Words{"cats", "dogs"});
+  const data::Data part = counts("b.tsv", "body\tmore\ncats, dogs, dogs\tdogs\ndogs\tcats\n");
+  CHECK(entries(part) == expected);
+  CHECK(part.names->labels.empty());
+  CHECK(entries(counts("c.txt", "Cats, dogs and dogs\nno cat, a dog: dogs\n")) == expected);
+  std::filesystem::create_directories(folder.path("d"));
+  folder.file("d/1", "cats dogs\ndogs");
+  folder.file("d/2", "dogs");
+  CHECK(entries(good("text", folder.path("d"), how, options)) == expected);
+  // By number, commas delimit in files of that name alone.
+  how.label_column.clear();
+  const plugin::Options numbered = with({}, {{"column", "1"}});
+  CHECK(entries(good("text", folder.file("e.csv", "x,cats dogs dogs\ny,dogs\n"), how, numbered)) ==
+        expected);
+  CHECK(entries(good("text", folder.file("f.txt", "dogs, cats, dogs\ndogs\n"), how, numbered)) ==
+        expected);
 }
 
 TEST_CASE("what is no text is refused with its place") {

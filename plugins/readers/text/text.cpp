@@ -5,7 +5,6 @@
 // and one document, whatever the size of the text.
 #include <assay/plugin.h>
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -13,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "documents.hpp"
+#include "counts.hpp"
+#include "source.hpp"
 #include "stop_words.hpp"
 #include "vocabulary.hpp"
 #include "words.hpp"
@@ -66,8 +66,6 @@ constexpr assay_option kOptions[] = {
      ASSAY_OPT_PATH, 0, 0, 0, 0, nullptr, nullptr},
     {}};
 
-constexpr size_t kBlockEntries = size_t{1} << 16;
-
 class Text {
  public:
   Text(const Call& call, const char* path, const assay_options* options)
@@ -88,12 +86,11 @@ class Text {
   }
 
   assay_shape shape() {
-    open();
+    documents_ = text::open_documents(path_, table(), for_model_);
     if (const std::string file = text("vocabulary"); !file.empty() && !for_model_)
       vocabulary_.fix(lines_of(file, "vocabulary"));
     Document document;
-    for (; documents_->next(&document); ++rows_) {
-      check(document);
+    for (; next(&document); ++rows_) {
       if (documents_->named()) names_.push_back(document.name);
       if (documents_->labelled()) labels_.push_back(document.label);
       each_term(document.text, [&](std::string_view term) { vocabulary_.count(term, rows_); });
@@ -113,20 +110,19 @@ class Text {
   void read(int64_t row0, int64_t rows, const assay_sink& sink) {
     documents_->rewind();
     Document document;
-    Block block{row0, {0}, {}, {}};
+    text::Counts counts(row0, vocabulary_.count());
     std::vector<int32_t> found;
     for (int64_t i = 0; i < row0 + rows; ++i) {
-      if (!documents_->next(&document))
+      if (!next(&document))
         throw Fault{ASSAY_E_TRUNCATED, "documents have gone while they were read", "", "", "", ""};
       if (i < row0) continue;
-      check(document);
       found.clear();
       each_term(document.text, [&](std::string_view term) {
         if (const int64_t column = vocabulary_.column(term); column >= 0)
           found.push_back(static_cast<int32_t>(column));
       });
-      block.add(found);
-      if (block.values.size() >= kBlockEntries || i + 1 == row0 + rows) push(block, sink);
+      counts.add(found);
+      if (counts.full() || i + 1 == row0 + rows) counts.push(sink);
     }
   }
 
@@ -140,26 +136,6 @@ class Text {
   }
 
  private:
-  // Rows on their way to the host.
-  struct Block {
-    int64_t row0;
-    std::vector<int64_t> indptr;
-    std::vector<int32_t> indices;
-    std::vector<double> values;
-
-    void add(std::vector<int32_t>& found) {
-      std::sort(found.begin(), found.end());
-      for (size_t i = 0; i < found.size();) {
-        size_t j = i;
-        while (j < found.size() && found[j] == found[i]) ++j;
-        indices.push_back(found[i]);
-        values.push_back(static_cast<double>(j - i));
-        i = j;
-      }
-      indptr.push_back(static_cast<int64_t>(indices.size()));
-    }
-  };
-
   double number(const char* option) const { return call_.host->option_number(options_, option); }
   int64_t integer(const char* option) const {
     return static_cast<int64_t>(std::llround(number(option)));
@@ -206,66 +182,21 @@ class Text {
     return out;
   }
 
-  // Data for a model may be a folder or plain lines though the training data were a table.
-  void open() {
-    std::error_code ignored;
-    text::Columns columns{{},
-                          text("name_column"),
-                          text("label_column"),
-                          text("delimiter"),
-                          text("quote"),
-                          text("header")};
-    const std::string wanted = text("column");
-    for (size_t from = 0; !wanted.empty() && from <= wanted.size();) {
-      const size_t to = std::min(wanted.find(',', from), wanted.size());
-      columns.text.emplace_back(
-          assay::reading::trimmed(std::string_view(wanted).substr(from, to - from)));
-      from = to + 1;
-    }
-    const bool folder = std::filesystem::is_directory(path_, ignored);
-    if (!folder && columns.text.empty() && !(columns.name.empty() && columns.label.empty()))
-      throw Fault{ASSAY_E_SPEC, "columns are named, but not the one with the text", "", "",
-                  "",           "add `column`, by name or by number from 0"};
-    if (folder)
-      documents_ = std::make_unique<text::Folder>(path_.c_str());
-    else if (columns.text.empty() || (for_model_ && plain_lines(columns)))
-      documents_ = std::make_unique<text::LineDocuments>(path_.c_str());
-    else
-      documents_ = std::make_unique<text::Table>(path_.c_str(), std::move(columns));
+  text::Columns table() const {
+    return {text::parts_of(text("column")),
+            text("name_column"),
+            text("label_column"),
+            text("delimiter"),
+            text("quote"),
+            text("header")};
   }
-  // No delimiter in the first line.
-  bool plain_lines(const text::Columns& columns) const {
-    assay::reading::Lines lines(path_.c_str());
-    std::string_view first;
-    if (!lines.next(&first)) return false;
-    const text::Format format = text::Table::format_of(first, columns);
-    const bool plain =
-        first.find(columns.delimiter == "auto" ? '\t' : format.delimiter) == std::string_view::npos;
-    if (plain) log(ASSAY_LOG_INFO, "the data are no table: each line is a document");
-    return plain;
-  }
-
-  void check(const Document& document) const {
-    if (document.text.size() > size_t{1} << 30)
-      throw Fault{ASSAY_E_FORMAT,       "a document is larger than 1 GiB", "", "", "",
-                  "cut it into several"};
+  // The next document, which is text.
+  bool next(Document* document) {
     if (call_.host->cancelled(call_.ctx))
       throw Fault{ASSAY_E_CANCELLED, "cancelled", "", "", "", ""};
-    const size_t bad = text::first_bad_byte(document.text);
-    if (bad == std::string_view::npos) return;
-    const std::string_view before = document.text.substr(0, bad);
-    const auto breaks = std::count(before.begin(), before.end(), '\n');
-    const size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
-    char byte[16];
-    std::snprintf(byte, sizeof byte, "byte 0x%02x", static_cast<unsigned char>(document.text[bad]));
-    throw Fault{ASSAY_E_FORMAT,
-                document.file.empty() ? "the text is not UTF-8"
-                                      : "the text is not UTF-8 (`" + document.file + "`)",
-                std::to_string(document.line + (document.in_line ? 0 : breaks)) + ":" +
-                    std::to_string(bad - start + 1),
-                byte,
-                "UTF-8",
-                "convert the text, for example with `iconv -f latin1 -t utf-8`"};
+    if (!documents_->next(document)) return false;
+    text::check_text(*document);
+    return true;
   }
 
   template <class F>
@@ -304,22 +235,6 @@ class Text {
       log(for_model_ ? ASSAY_LOG_WARNING : ASSAY_LOG_INFO,
           terms + (for_model_ ? " are unknown to the model and are left out"
                               : " are not in the vocabulary and are left out"));
-  }
-
-  void push(Block& block, const assay_sink& sink) const {
-    assay_sparse out{};
-    out.values = block.values.data();
-    out.indices = block.indices.data();
-    std::vector<int32_t> indptr(block.indptr.begin(), block.indptr.end());
-    out.indptr = indptr.data();
-    out.dtype = ASSAY_F64;
-    out.index_dtype = ASSAY_I32;
-    out.flags = ASSAY_SORTED | ASSAY_UNIQUE;
-    out.rows = static_cast<int64_t>(block.indptr.size()) - 1;
-    out.cols = vocabulary_.count();
-    out.nnz = block.indptr.back();
-    assay::reading::push_sparse(sink, block.row0, out);
-    block = Block{block.row0 + out.rows, {0}, {}, {}};
   }
 
   Call call_;
