@@ -41,6 +41,18 @@ checkpoint: {{ every_seconds: 0 }}
 threads: {threads}
 """
 
+AUTOENCODER = """\
+assay: 1
+name: bench
+data: {{ use: {reader}, path: {data}{compute} }}
+model: {{ kind: autoencoder, layers: {layers}, loss: {loss} }}
+solver: {{ use: autoencoder, init: glorot }}
+stop: {{ max_iter: {steps}, rel_tol: 0, patience: 0 }}
+measure: {{ every: {every}, metrics: [objective] }}
+checkpoint: {{ every_seconds: 0 }}
+threads: {threads}
+"""
+
 
 @functools.lru_cache
 def listed(tool, kind):
@@ -58,8 +70,9 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
     try:
         spec = folder / "bench.yaml"
-        spec.write_text((SPECTRAL if row.peer_method else SPEC).format(
-            reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
+        text = AUTOENCODER if row.layers else SPECTRAL if row.peer_method else SPEC
+        spec.write_text(text.format(
+            layers=list(row.layers), reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,
             loss=row.loss, start=start, steps=steps, threads=threads, every=every or steps, solver=row.solver))
         command = [str(tool), "run", str(spec), "-o", str(folder / "out"), "--quiet",

@@ -21,12 +21,15 @@ class Row:
     solver: str = "mu"
     until: bool = False                       # seconds until the peer's objective is reached, not seconds per step
     peer_method: str = ""                     # peers `sklearn_svd`, `onedal`: kind and algorithm
+    layers: tuple = ()                        # of an autoencoder
     reference_loss: str = ""                  # peer "builtin": the loss to compare with
     plugin_dir: Optional[Callable] = None     # where a loss of somebody else's lies
 
     @property
     def tolerance(self):
         """How far the two objectives may differ, relative."""
+        if self.layers:
+            return 0.2  # each draws weights and batches of its own
         return 1e-3 if self.dtype == "float32" else 1e-6
 
 
@@ -84,6 +87,8 @@ def full():
         spectral("svd randomized, abstracts", data.abstracts, "{ use: svd, method: randomized, power: 3 }", "sklearn_svd",
                  "svd randomized", 2),
         Row("mu kl sparse memory, 100000 x 50000", data.large_counts, "kl", "", 0, 0.006, steps=3, rank=20),
+        Row("autoencoder f32, fashion", fashion(60000, "float32"), "squared", "mlp", 2, FASHION_MEAN, steps=8, rank=129,
+            dtype="float32", solver="autoencoder", layers=(128, 16, 128)),
         Row("mu kl f64, a C plugin's own", fashion(10000), "bench.kl", "builtin", 0.8, FASHION_MEAN, reference_loss="kl",
             plugin_dir=data.own_loss),
         Row("mu squared f64, digits, 1 thread", digits(), "squared", "handwritten", 1 / 1.15, DIGITS_MEAN, steps=300,
@@ -107,5 +112,7 @@ def quick():
         spectral("quick pca gram, digits", digits(), "{ use: pca, method: gram }", "sklearn_svd", "pca covariance_eigh", 0, 10),
         spectral("quick svd, made-up words", lambda: data.zipf_words(300, 500, 40), "{ use: svd, method: lanczos }",
                  "sklearn_svd", "svd arpack", 0, 10),
+        Row("quick autoencoder f32, digits", digits("float32"), "squared", "mlp", 0, DIGITS_MEAN, steps=8, rank=33,
+            dtype="float32", solver="autoencoder", layers=(32, 8, 32)),
         Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
     ]

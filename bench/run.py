@@ -105,7 +105,20 @@ def run_decomposition(row, path, threads):
     return json.loads(done.stdout)
 
 
-PEERS = {"rcppml": run_rcppml, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
+def run_mlp(row, path, start, steps, threads):
+    """scikit-learn's MLPRegressor of the same layers; None when it is not installed."""
+    del start
+    if not PEER_PYTHON.exists():
+        return None
+    job = {"data": str(path), "steps": steps, "layers": row.layers}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_mlp.py")],
+                          input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if done.returncode:
+        raise ours.Failed(done.stderr)
+    return json.loads(done.stdout)
+
+
+PEERS = {"rcppml": run_rcppml, "mlp": run_mlp, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
 
 
 def allowed_mib(row, path, shape):
