@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Laws of autoencoders: bits over threads and after a resume, transform, storage, degenerate data,
 // and what is refused.
+#include "core/experiment/going_on.hpp"
 #include "core/experiment/model_file.hpp"
 #include "core/experiment/new_rows.hpp"
 #include "tests/laws/autoencoder_support.hpp"
@@ -97,6 +98,22 @@ TEST_CASE("law: transform of the training rows is the last forward pass") {
     CHECK(entries(experiment::storage_view(rows->W, 0)) == fit.factor[0]);
     CHECK(rows->fitted.iterations == 1);
     CHECK(rows->fitted.certificate.loss == doctest::Approx(fit.result.certificate.loss));
+  });
+}
+
+TEST_CASE("law: new rows go on from the weights there are") {
+  for_every_case([](const spec::Trial& trial) {
+    const DataPtr x = dense(unit_problem());
+    const Outcome fit = fitted(trial, x);
+    const auto saved = experiment::save(trial, "", *fit.model, fit.data, fit.result, *registry());
+    auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+    REQUIRE(runtime.ok());
+    auto more = experiment::partial_fit(saved, dense(unit_problem(30)), 1, *runtime);
+    REQUIRE_MESSAGE(more.ok(), more.error().message);
+    const graph::Buffer H = experiment::storage_view(*more->model.find("H"), 1);
+    CHECK(entries(H) != fit.factor[1]);
+    // A step of Adam moves a weight by about its rate; a few of them do not make new ones.
+    CHECK(worst_relative(entries(H), fit.factor[1]) < 0.5);
   });
 }
 
