@@ -203,7 +203,24 @@ def svd_methods(folder):
     assert max(F.values()) < min(F.values()) * (1 + 1e-9) and short > max(F.values()), F
 
 
-CHECKS = {f.__name__: f for f in (svd_methods, topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices)}
+def autoencoders(folder):
+    """Linear ones, tied or not, end near the error of the best rank 16 about the means; the deep one is below it."""
+    result = run("autoencoders", folder)
+    linear, tied, deep, noisy = result.values("objective")
+    assert abs(linear - tied) < 0.01 * linear and deep < 0.9 * linear and linear < noisy < 2 * linear, (linear, tied, deep, noisy)
+
+
+def variational(folder):
+    """Above the held-out log-likelihood of ten Bernoulli components on the same rows, -19.7 nats; digits are drawn."""
+    result = run("variational", folder, "repeats=1")
+    assert result.values("heldout.elbo")[0] > -19, result.values("heldout.elbo")
+    trial, = result.trials()
+    for name in ("samples", "interpolation"):
+        assert (trial / "pictures" / f"{name}.png").stat().st_size > 1000
+
+
+CHECKS = {f.__name__: f for f in (svd_methods, topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices,
+                                autoencoders, variational)}
 
 
 def main():
