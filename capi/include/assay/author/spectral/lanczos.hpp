@@ -42,8 +42,11 @@ class Lanczos : public Base {
   // To the next restart: the factors (A Z, Z), Z the k best directions of the basis; "converged".
   void lanczos(const Builder &b) const {
     const int32_t axis = this->short_, other = this->long_;
-    const State s = state(b, axis);
+    const State kept_state = state(b, axis);
     const assay_buf full = b.small("full", 1, 1), beta = b.small("beta", 1, 1);
+    // The basis as it grows is no state: its columns are put where they belong in place.
+    const State s = {b.local("basis", axis, m_), kept_state.T, kept_state.count, kept_state.next};
+    this->assign(b, "basis", axis, kept_state.V, s.V);
     b.loop(m_, full);
     expand(b, s, axis, other, full, beta);
     b.end();
@@ -62,8 +65,8 @@ class Lanczos : public Base {
     b.times(Y, ASSAY_X, Z);
     this->leave(b, Y, Z);
     b.times(V, s.V, kept);
-    this->template each<&Lanczos::restart>(b, "restart", axis,
-                                           {{V, ASSAY_IN}, {s.next, ASSAY_IN}, {s.V, ASSAY_OUT}});
+    this->template each<&Lanczos::restart>(
+        b, "restart", axis, {{V, ASSAY_IN}, {s.next, ASSAY_IN}, {kept_state.V, ASSAY_OUT}});
     this->template each<&Lanczos::restart_small>(
         b, "restart_small", ASSAY_ONE, {{theta, ASSAY_IN}, {s.T, ASSAY_OUT}, {s.count, ASSAY_OUT}});
     b.report("converged", done);
@@ -95,9 +98,12 @@ class Lanczos : public Base {
       h[pass] = b.sum(names[pass][0], m_, 1);
       b.gram(h[pass], s.V, t);
       const assay_buf rest = b.local(names[pass][1], axis, 1);
-      this->template each<&Lanczos::subtract>(
-          b, names[pass][2], axis,
-          {{s.V, ASSAY_IN}, {h[pass], ASSAY_IN}, {t, ASSAY_IN}, {rest, ASSAY_OUT}});
+      this->template each<&Lanczos::subtract>(b, names[pass][2], axis,
+                                              {{s.V, ASSAY_IN},
+                                               {h[pass], ASSAY_IN},
+                                               {t, ASSAY_IN},
+                                               {rest, ASSAY_OUT},
+                                               {s.count, ASSAY_IN}});
       t = rest;
       if (pass > 0) continue;
       length = b.sum("length", 1, 1);
@@ -162,12 +168,13 @@ class Lanczos : public Base {
     const Matrix V = b.matrix(0), v = b.matrix(2);
     for (int64_t i = 0; i < V.rows(); ++i) v(i, 0) = V(i, known(b.number(1))) / this->size_;
   }
-  // {V, h, t, t - V h}
+  // {V, h, t, t - V h, count}: columns behind those T knows are zeros, but for the next one.
   void subtract(const Block &b) const {
     const Matrix V = b.matrix(0), h = b.matrix(1), t = b.matrix(2), out = b.matrix(3);
+    const int64_t columns = std::min(m_, known(b.number(4)) + 1);
     for (int64_t i = 0; i < V.rows(); ++i) {
       double sum = 0;
-      for (int64_t a = 0; a < m_; ++a) sum += V(i, a) * h(a, 0);
+      for (int64_t a = 0; a < columns; ++a) sum += V(i, a) * h(a, 0);
       out(i, 0) = t(i, 0) - sum;
     }
   }
