@@ -159,6 +159,26 @@ TEST_CASE("pca: variances, scores, components and likelihood by every method") {
   }
 }
 
+TEST_CASE("pca: in float32 variances and scores are right to float32") {
+  Problem p = slow(90, 20);
+  for (size_t at = 0; at < p.x.size(); ++at) p.x[at] += static_cast<double>(at % 3);
+  const Triplets truth = lapack(centred(p));
+  for (const char* method : {"gram", "randomized", "lanczos", "lapack", "incremental"}) {
+    CAPTURE(method);
+    spec::Trial run = trial(method, 20, {{"tolerance", 1e-6}, {"whiten", 1}});
+    run.data.compute = "f32";
+    Fixture f(dense(p, ASSAY_F32), run);
+    f.run();
+    const std::vector<double> variances = array(f, "explained_variance");
+    for (size_t a = 0; a < 5; ++a)
+      CHECK(std::abs(variances[a] * 89 / (truth.s[a] * truth.s[a]) - 1) < 1e-4);
+    double product = 0;
+    const std::vector<double> W = f.factor(0);
+    for (size_t i = 0; i < 90; ++i) product += W[i * 20] * W[i * 20] / 89;
+    CHECK(std::abs(product - 1) < 1e-4);
+  }
+}
+
 TEST_CASE("pca: most spread is least distance, centred or not") {
   const Problem p = random_problem(70, 9, 4);
   for (const bool centre : {true, false}) {
