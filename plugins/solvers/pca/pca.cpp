@@ -295,7 +295,8 @@ constexpr assay_plugin pca = describe(
     "incremental: eigenvectors of V diag(s^2) V' + the scatter of a batch, batch by batch\n"
     "cost: as svd's methods; mle one X'X more, parallel an eigenvalue problem a draw, incremental\n"
     "  2nd^2 flops and d^3 a batch\n"
-    "guarantee: no other plane of k dimensions is nearer to the rows, once converged",
+    "guarantee: no other plane of k dimensions is nearer to the rows, once converged (incremental:\n"
+    "  where k reaches the rank)",
     options.data(),
     &table);
 
