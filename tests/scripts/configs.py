@@ -98,16 +98,25 @@ def topics(folder):
 
 
 def lsi(folder):
-    """The five nearest abstracts of each query are of its field."""
+    """The five nearest abstracts of each query are of its field; each abstract is nearest to itself, then to its field."""
     trial, = run("lsi", folder).trials()
     spec = (SOURCE / "configs" / "lsi.yaml").read_text(encoding="utf-8")
     queries = SOURCE / "configs/data/arxiv-abstracts/queries.txt"
     assert "# " in spec and "assay nearest" in spec and queries.name in spec, "the head says how to ask"
-    words = [str(TOOL), "nearest", str(trial / "model.npz"), str(queries), "--top", "5", "--csv"]
-    found = {}
-    for row in csv.DictReader(subprocess.run(words, text=True, capture_output=True, check=True).stdout.splitlines()):
-        found.setdefault(row["query"], []).append(row["label"])
-    assert found == {"1": ["cs.RO"] * 5, "2": ["q-bio.PE"] * 5, "3": ["cs.CR"] * 5}, found
+
+    def nearest(data, top):
+        words = [str(TOOL), "nearest", str(trial / "model.npz"), str(data), "--top", top, "--csv"]
+        found = {}
+        for row in csv.DictReader(subprocess.run(words, text=True, capture_output=True, check=True).stdout.splitlines()):
+            found.setdefault(row["query"], []).append(row)
+        return found
+
+    labels = {query: [row["label"] for row in rows] for query, rows in nearest(queries, "5").items()}
+    assert labels == {"1": ["cs.RO"] * 5, "2": ["q-bio.PE"] * 5, "3": ["cs.CR"] * 5}, labels
+    pairs = nearest(queries.with_name("abstracts.tsv.gz"), "2")
+    assert len(pairs) == 1000 and all(pair[0]["name"] == query for query, pair in pairs.items())
+    alike = sum(pair[0]["label"] == pair[1]["label"] for pair in pairs.values())
+    assert alike > 850, f"{alike} of 1000 have a neighbour of their field"
 
 
 def unmixing(folder):
