@@ -171,10 +171,16 @@ class Lanczos : public Base {
   // {V, h, t, t - V h, count}: columns behind those T knows are zeros, but for the next one.
   void subtract(const Block &b) const {
     const Matrix V = b.matrix(0), h = b.matrix(1), t = b.matrix(2), out = b.matrix(3);
-    const int64_t columns = std::min(m_, known(b.number(4)) + 1);
+    const int64_t columns = std::min(m_, known(b.number(4)) + 1), whole = columns / 8 * 8;
+    const auto c = b.call().template scratch<double>(columns);
+    for (int64_t a = 0; a < columns; ++a) c[static_cast<size_t>(a)] = h(a, 0);
     for (int64_t i = 0; i < V.rows(); ++i) {
-      double sum = 0;
-      for (int64_t a = 0; a < columns; ++a) sum += V(i, a) * h(a, 0);
+      const double *const v = V.row(i).data();
+      double part[8] = {}, sum = 0;  // eight sums, so that they are vectors
+      for (int64_t a = 0; a < whole; a += 8)
+        for (int64_t l = 0; l < 8; ++l) part[l] += v[a + l] * c[static_cast<size_t>(a + l)];
+      for (int64_t a = whole; a < columns; ++a) sum += v[a] * c[static_cast<size_t>(a)];
+      for (const double x : part) sum += x;
       out(i, 0) = t(i, 0) - sum;
     }
   }
