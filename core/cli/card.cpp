@@ -71,10 +71,10 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
   }
   if (const std::string needs = spec::loss_needs(s); !needs.empty()) out.push_back(needs);
   out.push_back("losses: " + (losses.empty() ? "none loaded" : spec::quoted_list(losses, 30)));
-  out.push_back("penalties and constraints: " + (s.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? "none"
-                                                 : penalties.empty()
-                                                     ? "none loaded"
-                                                     : spec::quoted_list(penalties, 30)));
+  out.push_back("penalties and constraints: " +
+                (!penalties.empty()                          ? spec::quoted_list(penalties, 30)
+                 : s.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? "none"
+                                                             : "none loaded"));
   out.push_back("data: dense" + (s.takes_data == 0
                                      ? ""
                                      : ", " + bits(s.takes_data, {{ASSAY_TAKES_SPARSE, "sparse"},
