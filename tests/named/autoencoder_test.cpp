@@ -171,7 +171,9 @@ TEST_CASE("named: backpropagated gradients are those of the objective") {
     const Outcome rest = run(0, {});
     const Weights start = weights_of(*rest.model);
     const Weights moved = weights_of(*run(1, start_at(*rest.model, start)).model);
-    for (const auto& [name, values] : start) {
+    for (const auto& weights : start) {
+      const std::string name = weights.first;
+      const std::vector<double>& values = weights.second;
       CAPTURE(name);
       for (size_t at = 0; at < values.size(); at += 1 + values.size() / 5) {
         const double gradient = (values[at] - moved.at(name)[at]) * static_cast<double>(p.n);
