@@ -26,7 +26,7 @@ struct LoadOptions {
   std::string compute;  // "f32": float64 entries that a reader pushes are kept as float32
   std::string row_names_path, col_names_path;  // one name a line
   std::vector<std::string> model_columns;  // of a fitted model: told to a reader that can use them
-  bool for_model = false;  // rows for a fitted model: that columns are empty is no news
+  bool for_model = false;    // rows for a fitted model: that columns are empty is no news
   bool to_be_split = false;  // whether entries are finite is asked of what the split leaves
   const LogSink* log = nullptr;
   const std::atomic<bool>* cancel = nullptr;
