@@ -12,6 +12,7 @@
 #include "core/cli/curve.hpp"
 #include "core/cli/progress.hpp"
 #include "core/cli/verbs.hpp"
+#include "core/report/folds.hpp"
 #include "core/report/results.hpp"
 
 namespace assay::cli {
@@ -73,6 +74,7 @@ class Report {
 
   void text() const {
     trials();
+    folds();
     groups();
     reasons();
     pictures();
@@ -116,6 +118,27 @@ class Report {
     for (const auto& [metric, value] : g.numbers) out["metrics"][metric] = json_number(value);
     out["folder"] = g.folder;
     return out;
+  }
+
+  // Means over the folds of each combination.
+  void folds() const {
+    const auto all = report::over_folds(result_);
+    if (all.empty()) return;
+    std::vector<std::string> head = {"mean over folds of", "repeat", "folds"};
+    const std::vector<std::string> left_out = {"loss", "penalty", "iterations", "seconds"};
+    const auto shown = [&](const std::string& metric) {
+      return std::find(left_out.begin(), left_out.end(), metric) == left_out.end();
+    };
+    for (const auto& m : all.front().numbers)
+      if (shown(m.metric)) head.push_back(m.metric == "objective" ? "F" : m.metric);
+    std::vector<std::vector<std::string>> rows;
+    for (const report::Folds& f : all) {
+      rows.push_back({f.label, fmt::format("{}", f.repeat), fmt::format("{}", f.count)});
+      for (const auto& m : f.numbers)
+        if (shown(m.metric)) rows.back().push_back(number(m.mean));
+      rows.back().resize(head.size(), "-");
+    }
+    tool_.out("\n" + table(head, rows, tool_.color_out));
   }
 
   // What the repeats of each cell say together.
@@ -201,7 +224,7 @@ class Report {
       case fit::Stop::kTarget:
         return "target (the objective asked for was reached)";
       case fit::Stop::kStalled:
-        return "stalled (no new minimum for `stop.patience` measured rows)";
+        return "stalled (no new best for `stop.patience` measured rows)";
       case fit::Stop::kDiverged:
         return finite(t.trace) ? "diverged (the objective rose for `stop.patience` measured rows)"
                                : "diverged (the objective was not finite)";

@@ -364,6 +364,11 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
                          : metric.factor == "W" ? 0
                          : metric.factor == "H" ? 1
                                                 : 2;
+    if (metric.text == trial.stop.watch) {
+      const auto* table = static_cast<const assay_metric*>(chosen->descriptor->plugin->vtable);
+      task.watch =
+          fit::Watch{task.metrics.size(), (table->flags & ASSAY_METRIC_LOWER_IS_BETTER) != 0};
+    }
     task.metrics.push_back({metric.text, std::move(*chosen), side, metric.heldout});
   }
   return task;

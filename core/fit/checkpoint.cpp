@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kFactor[] = {"factor.W", "factor.H", "factor.S"};
 constexpr const char* kState = "state.";
-constexpr size_t kTraceColumns = 7;  // before the metrics
+constexpr const char* kBest = "best";  // and, with a dot, before the names of its arrays
+constexpr size_t kTraceColumns = 7;    // before the metrics
 
 Error damaged(const std::string& what) {
   return Error(ASSAY_E_IO, "E0504", "the checkpoint does not fit this trial: " + what)
@@ -42,6 +43,21 @@ const kernels::Member* find(const Checkpoint& c, const std::string& name) {
     if (m.name == name) return &m;
   }
   return nullptr;
+}
+
+Expected<void> restore_best(const Checkpoint& c, Best& best) {
+  const auto* numbers = find(c, kBest);
+  if (!numbers) return {};
+  const std::vector<double> v = numbers_of(*numbers);
+  if (v.size() != 3) return damaged("the best iterate is not complete");
+  best = {v[0], static_cast<int64_t>(v[1]), static_cast<int64_t>(v[2]), {}};
+  const std::string prefix = std::string(kBest) + ".";
+  for (kernels::Member m : c) {
+    if (m.name.rfind(prefix, 0) != 0) continue;
+    m.name = m.name.substr(prefix.size());
+    best.arrays.push_back(std::move(m));
+  }
+  return {};
 }
 
 std::vector<double> flatten(const Trace& trace) {
@@ -96,13 +112,8 @@ Expected<void> from_member(const kernels::Member& member, graph::Buffer& buffer)
   return {};
 }
 
-Checkpoint capture(const graph::Model& model, const Progress& p) {
+Checkpoint capture_arrays(const graph::Model& model) {
   Checkpoint c;
-  c.push_back(numbers(
-      "loop", {static_cast<double>(p.iteration), p.seconds, p.exact ? 1.0 : 0.0, p.memory.previous,
-               p.memory.best, static_cast<double>(p.memory.rows_without_best),
-               static_cast<double>(p.memory.rises), p.memory.first}));
-  c.push_back(numbers("trace", flatten(p.trace)));
   for (int side = 0; side < model.n_factors; ++side) {
     c.push_back(to_member(kFactor[side], model.factor[side]));
   }
@@ -110,21 +121,45 @@ Checkpoint capture(const graph::Model& model, const Progress& p) {
   return c;
 }
 
+Expected<void> restore_arrays(const Checkpoint& arrays, graph::Model& model) {
+  for (int side = 0; side < model.n_factors; ++side) {
+    const auto* m = find(arrays, kFactor[side]);
+    if (!m) return damaged(std::string("`") + kFactor[side] + "` is missing");
+    ASSAY_TRY(from_member(*m, model.factor[side]));
+  }
+  for (const auto& m : arrays) {
+    if (m.name.rfind(kState, 0) != 0) continue;
+    const std::string name = m.name.substr(std::strlen(kState));
+    const auto at =
+        model.state.try_emplace(name, graph::Buffer::make(m.dtype, m.rows, m.vector ? 1 : m.cols));
+    ASSAY_TRY(from_member(m, at.first->second));
+  }
+  return {};
+}
+
+Checkpoint capture(const graph::Model& model, const Progress& p) {
+  Checkpoint c = capture_arrays(model);
+  c.push_back(numbers(
+      "loop", {static_cast<double>(p.iteration), p.seconds, p.exact ? 1.0 : 0.0, p.memory.previous,
+               p.memory.best, static_cast<double>(p.memory.rows_without_best),
+               static_cast<double>(p.memory.rises), p.memory.first}));
+  c.push_back(numbers("trace", flatten(p.trace)));
+  if (p.best.iteration < 0) return c;
+  c.push_back(numbers(kBest, {p.best.value, static_cast<double>(p.best.iteration),
+                              static_cast<double>(p.best.rows_since)}));
+  for (kernels::Member m : p.best.arrays) {
+    m.name = kBest + ("." + m.name);
+    c.push_back(std::move(m));
+  }
+  return c;
+}
+
 Expected<void> restore(const Checkpoint& c, graph::Model& model, Progress& p) {
   const auto* loop = find(c, "loop");
   const auto* trace = find(c, "trace");
   if (!loop || !trace || loop->bytes.size() != 8 * sizeof(double)) return damaged("not complete");
-  for (int side = 0; side < model.n_factors; ++side) {
-    const auto* m = find(c, kFactor[side]);
-    if (!m) return damaged(std::string("`") + kFactor[side] + "` is missing");
-    ASSAY_TRY(from_member(*m, model.factor[side]));
-  }
-  for (const auto& m : c) {
-    if (m.name.rfind(kState, 0) != 0) continue;
-    graph::Buffer buffer = graph::Buffer::make(m.dtype, m.rows, m.vector ? 1 : m.cols);
-    ASSAY_TRY(from_member(m, buffer));
-    model.state[m.name.substr(std::strlen(kState))] = std::move(buffer);
-  }
+  ASSAY_TRY(restore_arrays(c, model));
+  ASSAY_TRY(restore_best(c, p.best));
   const std::vector<double> v = numbers_of(*loop);
   p.iteration = static_cast<int64_t>(v[0]);
   p.seconds = v[1];

@@ -14,6 +14,16 @@
 
 namespace assay::fit {
 
+// Members of a .npz.
+using Checkpoint = std::vector<kernels::Member>;
+
+// Of a watched metric: the iterate it was best at.
+struct Best {
+  double value = kNotMeasured;
+  int64_t iteration = -1, rows_since = 0;  // measured rows
+  Checkpoint arrays;                       // factors and state
+};
+
 // What the loop remembers between steps.
 struct Progress {
   int64_t iteration = 0;
@@ -21,12 +31,14 @@ struct Progress {
   bool exact = false;                          // the loss is summed from residuals now
   StopMemory memory;
   Trace trace;
+  Best best;
 };
 
-// Members of a .npz.
-using Checkpoint = std::vector<kernels::Member>;
-
 Checkpoint capture(const graph::Model& model, const Progress& progress);
+
+// FACTOR and STATE buffers alone, and back into a model that has them, plans or not.
+Checkpoint capture_arrays(const graph::Model& model);
+Expected<void> restore_arrays(const Checkpoint& arrays, graph::Model& model);
 
 // Into a model of the same shapes, before its plans are made; the columns of the trace must be the
 // same.

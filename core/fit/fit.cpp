@@ -58,7 +58,11 @@ class Loop {
       if (stop_ == Stop::kNone) stop_ = test_limits(task_.stop, p_.iteration, p_.seconds);
       if (stop_ == Stop::kNone && checkpoint_due()) ASSAY_TRY(save());
     }
-    if (stop_ == Stop::kInterrupted) ASSAY_TRY(save());
+    if (stop_ == Stop::kInterrupted) {
+      ASSAY_TRY(save());
+    } else if (task_.watch) {
+      ASSAY_TRY(return_to_best());
+    }
     ASSAY_TRY(finish());
     return certify();
   }
@@ -172,7 +176,42 @@ class Loop {
       if (!loss) return not_finite(std::move(loss.error()));
       row.loss = *loss;
     }
-    return measure_factors(row);
+    ASSAY_TRY(measure_factors(row));
+    if (task_.watch) keep_best(row);
+    return {};
+  }
+
+  void keep_best(const TraceRow& row) {
+    const double value = row.metrics[task_.watch->column];
+    Best& best = p_.best;
+    const bool first = best.iteration < 0;
+    if (!std::isnan(value) &&
+        (first || (task_.watch->lower ? value < best.value : value > best.value)))
+      best = {value, row.iteration, 0, capture_arrays(model_)};
+    else
+      ++best.rows_since;
+  }
+
+  // The last iterate was not measured yet. No plan of the step is alive that could write on.
+  Expected<void> return_to_best() {
+    if (p_.best.iteration < 0) return {};
+    TraceRow last;
+    last.iteration = p_.iteration;
+    ASSAY_TRY(make_rows(last));
+    ASSAY_TRY(measure_factors(last));
+    keep_best(last);
+    if (p_.best.iteration == p_.iteration) return {};
+    if (options_.log && *options_.log)
+      (*options_.log)(ASSAY_LOG_INFO, "the model is that of iteration " +
+                                          std::to_string(p_.best.iteration) + ", where `" +
+                                          task_.metrics[task_.watch->column].name + "` was best");
+    return restore_arrays(p_.best.arrays, model_);
+  }
+
+  // The iterate the model is left with.
+  int64_t kept_iteration() const {
+    const bool best = task_.watch && stop_ != Stop::kInterrupted && p_.best.iteration >= 0;
+    return best ? p_.best.iteration : p_.iteration;
   }
 
   Expected<double> residual(const Evaluation& e) {
@@ -215,7 +254,12 @@ class Loop {
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     watch_digits(row.loss);
-    stop_ = test_row(task_.stop, row, p_.memory);
+    StopRules rules = task_.stop;
+    if (task_.watch) rules.patience = 0;  // is about the watched metric
+    stop_ = test_row(rules, row, p_.memory);
+    const int64_t patience = task_.stop.patience;
+    if (stop_ == Stop::kNone && task_.watch && patience > 0 && p_.best.rows_since >= patience)
+      stop_ = Stop::kStalled;
     push(std::move(row));
   }
 
@@ -271,7 +315,7 @@ class Loop {
     ASSAY_TRY(make_rows(row));
     auto e = evaluate_end();
     if (!e) return std::move(e.error());
-    row.iteration = p_.iteration;
+    row.iteration = kept_iteration();
     row.seconds = p_.seconds;
     row.loss = e->loss;
     auto kkt = residual(*e);

@@ -21,6 +21,13 @@
 
 namespace assay::fit {
 
+// Early stopping: the fit ends when a metric has had no new best for `patience` measured rows, and
+// leaves the iterate it was best at, however it ends.
+struct Watch {
+  size_t column = 0;  // of Task::metrics
+  bool lower = true;  // is better
+};
+
 struct Task {
   graph::Model* model = nullptr;  // factors have their shapes; the fit leaves the result in them
   std::optional<Chosen> init;     // absent: the factors hold their start
@@ -28,6 +35,7 @@ struct Task {
   StopRules stop;
   int64_t measure_every = 10;  // the start and the end are always measured
   std::vector<MetricColumn> metrics;
+  std::optional<Watch> watch;
   Heldout heldout;          // what `heldout.` metrics read
   graph::PlanOptions plan;  // arena, ISA, log; its cancel flag stops the fit between steps
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The closing row of every trial's trace as lines of metric and value; then what the repeats of a
-// cell say together.
+// The closing row of every trial's trace as lines of metric and value; then the mean and the spread
+// over folds, and what the repeats of a cell say together.
 #include "core/report/results.hpp"
 
 #include <algorithm>
@@ -10,6 +10,8 @@
 
 #include "core/base/number.hpp"
 #include "core/experiment/files.hpp"
+#include "core/report/folds.hpp"
+#include "core/spec/experiment.hpp"
 
 namespace assay::report {
 namespace {
@@ -24,22 +26,6 @@ std::vector<std::string> matrix_keys(const experiment::RunResult& result) {
     }
   }
   return keys;
-}
-
-std::vector<std::pair<std::string, double>> numbers(const TrialResult& t) {
-  if (t.trace.rows.empty()) return {};
-  const fit::TraceRow& last = t.trace.rows.back();
-  std::vector<std::pair<std::string, double>> out = {
-      {"objective", last.objective},
-      {"loss", last.loss},
-      {"penalty", last.penalty},
-      {"kkt", last.kkt},
-      {"iterations", static_cast<double>(t.iterations)},
-      {"seconds", t.seconds}};
-  for (size_t i = 0; i < std::min(last.metrics.size(), t.trace.columns.size()); ++i) {
-    out.emplace_back(t.trace.columns[i], last.metrics[i]);
-  }
-  return out;
 }
 
 std::string cells(const std::vector<std::pair<std::string, std::string>>& values,
@@ -82,12 +68,28 @@ std::string results_csv(const experiment::RunResult& result) {
   text += ",repeat,metric,value\n";
   for (const TrialResult& t : result.trials) {
     const std::string head = identity(t, keys);
-    const auto values = numbers(t);
+    const auto values = closing_numbers(t);
     if (values.empty()) text.append(head).append(",,\n");
     for (const auto& [metric, value] : values) {
       text.append(head).append(",").append(csv_field(metric)).append(",");
       if (!std::isnan(value)) text += format_shortest(value);
       text += '\n';
+    }
+  }
+  for (const Folds& folds : over_folds(result)) {
+    for (const bool spread : {false, true}) {
+      auto cell = folds.cell;
+      cell.emplace_back(spec::kFold, spread ? "sd" : "mean");
+      for (const FoldMean& m : folds.numbers) {
+        const double value = spread ? m.deviation : m.mean;
+        text.append(",,")
+            .append(cells(cell, keys))
+            .append(",")
+            .append(std::to_string(folds.repeat));
+        text.append(",").append(csv_field(m.metric)).append(",");
+        if (!std::isnan(value)) text += format_shortest(value);
+        text += '\n';
+      }
     }
   }
   for (const experiment::GroupResult& g : result.groups) {

@@ -123,6 +123,7 @@ json configuration(const Trial& t, const Context& context) {
               {"measure", {{"every", t.measure.every}, {"metrics", metrics}}},
               {"seed", t.seed},
               {"repeat", t.repeat}};
+  if (!t.stop.watch.empty()) out["stop"]["watch"] = t.stop.watch;
   if (t.model.rank.size() == 2) out["model"]["S"] = factor(t.model.S, context);
   if (!t.model.layers.empty()) {
     out["model"]["layers"] = t.model.layers;

@@ -73,6 +73,7 @@ struct StopSpec {
   double rel_tol = 1e-5, kkt_tol = 0;
   std::optional<double> target;
   int64_t patience = 10;  // 0: off
+  std::string watch;      // one of the trial's metrics, or empty: patience is about the objective
 };
 
 struct Metric {

@@ -92,6 +92,10 @@ const std::vector<Key>& keys() {
       {"stop.patience", Type::kInt, "", 0, kMost, "10",
        "measured rows without a new minimum before it counts as stalled", nullptr},
 
+      {"stop.watch", Type::kText, "", 0, 0, "none",
+       "metric, `[heldout.]id[.FACTOR]`, that `patience` is about; the best iterate is kept",
+       nullptr},
+
       {"measure", Type::kMap, "", 0, 0, "", "what the trace records", nullptr},
       {"measure.every", Type::kInt, "", 1, kMost, "10", "steps between measured rows", nullptr},
       {"measure.metrics", Type::kTextList, "", 0, 0, "", "`[heldout.]id[.FACTOR]`", nullptr},

@@ -28,6 +28,7 @@ class TrialReader {
     plugins();
     stop();
     measure();
+    watch();
     return std::move(trial_);
   }
 
@@ -258,6 +259,30 @@ class TrialReader {
     }
     for (size_t i = 0; i < node->items.size(); ++i)
       metric(node->items[i], fmt::format("measure.metrics[{}]", i));
+  }
+
+  // A metric that is watched is measured.
+  void watch() {
+    const Node* node = find_path(root_, "stop.watch");
+    if (!node || is_none(*node)) return;
+    auto& metrics = trial_.measure.metrics;
+    const size_t before = metrics.size(), across = trial_.measure.across.size();
+    metric(*node, "stop.watch");
+    if (trial_.measure.across.size() > across) not_watched(*node, "is about all repeats together");
+    if (metrics.size() == before) return;
+    const Metric watched = metrics.back();
+    if (!watched.heldout && watched.id == "objective")
+      return not_watched(*node, "is what `rel_tol` and `patience` test without a watch");
+    trial_.stop.watch = watched.text;
+    const auto same = [&](const Metric& m) { return m.text == watched.text; };
+    if (std::any_of(metrics.begin(), metrics.end() - 1, same)) metrics.pop_back();
+  }
+
+  void not_watched(const Node& node, const std::string& why) {
+    context_.out.push_back(Diagnostic("E0117", fmt::format("`{}` {}", node.text, why))
+                               .at(node.mark)
+                               .about("stop.watch")
+                               .with_help("watch a metric of held-out data: `heldout.rmse`"));
   }
 
   // `[heldout.]id[.FACTOR]`; a stranger's id may hold dots itself.
