@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/number.hpp"
@@ -193,9 +194,12 @@ std::string card(const Descriptor& d, const plugin::Registry& registry, const To
   if (d.plugin->maths) out += "\n" + indented(d.plugin->maths) + "\n";
   if (d.plugin->options && d.plugin->options->name) {
     out += "\n" + head("options") + "\n";
+    size_t wide = 14;
     for (const assay_option* o = d.plugin->options; o->name; ++o)
-      out += fmt::format("  {:<14} {}\n  {:<14} {}\n", o->name, o->doc ? o->doc : "", "",
-                         option_type(*o));
+      wide = std::max(wide, std::string(o->name).size());
+    for (const assay_option* o = d.plugin->options; o->name; ++o)
+      out += fmt::format("  {:<{}} {}\n  {:<{}} {}\n", o->name, wide, o->doc ? o->doc : "", "",
+                         wide, option_type(*o));
   }
   if (const auto lines = facts(d, registry); !lines.empty()) {
     out += "\n" + head("capabilities") + "\n";

@@ -83,6 +83,7 @@ Expected<Continued> partial_fit(const SavedModel& saved,
   trial->config_json = saved.about.value("config", Json()).dump();
   auto model = make_model(*trial, *data, runtime);
   if (!model) return std::move(model.error());
+  (*model)->goes_on = true;
   auto task = make_task(*trial, *data, **model, runtime);
   if (!task) return std::move(task.error());
   SavedModel start = saved;

@@ -291,7 +291,8 @@ void build_side(assay_builder* b, int32_t side, Halves halves, const graph::Mode
 }
 
 Expected<double> finite(double loss) {
-  if (!std::isfinite(loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
+  if (!std::isfinite(loss))
+    return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite").with_help(graph::kOutOfRange);
   return loss;
 }
 

@@ -69,6 +69,7 @@ assay_problem Model::problem() const {
   p.nnz = x->sparse ? x->csr.nnz : p.n * p.d;
   if (x->weighted() || x->mask || (x->sparse && !x->unstored_zero))
     p.flags |= ASSAY_PROBLEM_UNEQUAL;
+  if (goes_on) p.flags |= ASSAY_PROBLEM_GOES_ON;
   p.n_factors = n_factors;
   p.side = -1;
   for (int s = 0; s < 3; ++s) {

@@ -45,6 +45,7 @@ struct Model {
   std::vector<int64_t> layers;  // of an autoencoder: assay_problem's layers
   Buffer factor[3];  // W n x k, H d x k (long side first), S k1 x k2 between them
   bool frozen[3] = {false, false, false};
+  bool goes_on = false;  // H and the state are of other rows, to which these come
   std::map<std::string, Buffer> state;  // STATE buffers by name
   // Those of them that are part of the result: the plugin's name and the key in state.
   std::map<std::string, std::string> results;

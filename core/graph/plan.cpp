@@ -67,7 +67,8 @@ void Engine::finish_stage(int s) {
     if (bad > 0)
       return fail(
           s, 0,
-          Error(ASSAY_E_NUMERIC, "E0901", "a sum of `" + program->body().who + "` is not finite"));
+          Error(ASSAY_E_NUMERIC, "E0901", "a sum of `" + program->body().who + "` is not finite")
+              .with_help(kOutOfRange));
   }
 }
 
@@ -262,7 +263,8 @@ Expected<StepResult> Plan::run(bool measure, int64_t step) {
                          rides_ahead(e.layout, b);
       r.loss += c * (rides ? e.entering[i] : scalar(e.frame, b));
     }
-    if (!std::isfinite(r.loss)) return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite");
+    if (!std::isfinite(r.loss))
+      return Error(ASSAY_E_NUMERIC, "E0901", "the loss is not finite").with_help(kOutOfRange);
   }
   for (const auto& [name, b] : e.layout.reports) {
     const double v = scalar(e.frame, b);

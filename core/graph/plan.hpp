@@ -38,6 +38,10 @@ class Program {
 };
 
 // The threads of a runtime: one TBB arena, and nothing of TBB in this header.
+// What to do about sums that are not finite.
+inline constexpr const char* kOutOfRange =
+    "scale the data, `transforms: [{ use: scale, by: ... }]`, so that squares of sums are numbers; or see the solver's options";
+
 class Arena {
  public:
   static Expected<std::shared_ptr<Arena>> create(int threads);

@@ -73,11 +73,15 @@ class Combination {
     const auto n = static_cast<int>(trial_.model.rank.size()) + 1;
     if (takes_factors(solver_of(solver_), n)) return;
     const char* what = n == 3 ? "three factors" : "two factors";
+    const char* fits = takes_autoencoders(solver_of(solver_))
+                           ? "fits autoencoders: `kind: autoencoder` with `layers`"
+                       : n == 3 ? "fits W H: one rank"
+                                : "fits W S H: `rank: [k1, k2]`";
     refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit {}", solver_.id, what))
                .with_help(solvers_that(context_.registry, what,
                                        [n](const assay_solver& s) { return takes_factors(s, n); })),
            use_mark(root_, "model.rank"), n == 3 ? "a rank per side: W S H" : "one rank: W H",
-           n == 3 ? "fits W H: one rank" : "fits W S H: `rank: [k1, k2]`");
+           fits);
   }
 
   void layers() {

@@ -384,3 +384,14 @@ TEST_CASE("pca: the solver's transforms stand behind the data's own and say whos
   CHECK(origin("data.transforms[1].ddof") == "brought by solver pca");
   CHECK(origin("data.transforms[0].use") != "brought by solver pca");
 }
+
+TEST_CASE("pca: what finds its directions in the rows at hand does not go on with others") {
+  const Problem p = slow(60, 8), more = slow(20, 8);
+  spec::Trial run = trial("gram", 3);
+  Fixture first(dense(p), run);
+  const fit::Result result = first.run();
+  const auto saved = experiment::save(run, "", *first.model, first.data, result, *registry());
+  const auto refused = experiment::partial_fit(saved, dense(more), 1, first.runtime);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message.find("cannot go on") != std::string::npos);
+}

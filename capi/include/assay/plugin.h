@@ -174,7 +174,8 @@ enum {
 };
 enum {
   ASSAY_PROBLEM_UNEQUAL = 1, /* entries count differently: a mask, weights, unobserved ones */
-  ASSAY_PROBLEM_BIAS = 2     /* an autoencoder with biases: the last component of W is 1 */
+  ASSAY_PROBLEM_BIAS = 2,    /* an autoencoder with biases: the last component of W is 1 */
+  ASSAY_PROBLEM_GOES_ON = 4  /* H and STATE are those of a fit of other rows, to which these come (partial fit) */
 };
 typedef struct assay_problem {
   uint32_t struct_size, flags; /* ASSAY_PROBLEM_... */

@@ -58,6 +58,14 @@ class SingularVectors : public SpectralMethods<Plugin> {
     constexpr int64_t kSmall = 2000;
     method_ = options.text("method").value_or("auto");
     if (method_ == "auto") method_ = this->least_ <= kSmall ? "gram" : "randomized";
+    if (this->goes_on_ && method_ != "incremental")
+      throw Failure(
+          ASSAY_E_COMBINATION,
+          "method `" + method_ +
+              "` finds its directions in the rows it is given, and cannot go on with more")
+          .help(
+              "fit all rows together, use solver `pca` with `method: incremental`, or `assay "
+              "transform` for new rows");
     if (symmetric_) check_symmetric_problem(p);
     power_ = options.integer("power");
     q_ = std::min(this->least_, this->k_ + options.integer("oversample"));

@@ -32,6 +32,7 @@ class Truncated : public Spectral<P> {
         size_(p.x_sumsq > 0 ? p.x_sumsq : 1) {
     for (int32_t side = 0; side < 2; ++side)
       if (p.factor_flags[side] & ASSAY_FACTOR_FROZEN) known_ = side;
+    goes_on_ = (p.flags & ASSAY_PROBLEM_GOES_ON) != 0;
     if (known_ < 0 && k_ > least_)
       throw Failure(ASSAY_E_SHAPE, "rank " + std::to_string(k_) +
                                        " is larger than the smaller side of X, " +
@@ -125,6 +126,7 @@ class Truncated : public Spectral<P> {
   int64_t n_, d_, k_, least_;
   int32_t long_, short_, known_ = -1;
   uint64_t stream_;
+  bool goes_on_ = false;  // rows come to a fit of others
   double size_;  // |X|^2: A'A v / size_ is of a size that does not depend on what X is measured in
 
  private:
