@@ -113,7 +113,8 @@ Problem of_rank(int64_t n, int64_t d, int64_t m, double noise) {
 }  // namespace
 
 TEST_CASE("pca: variances, scores, components and likelihood by every method") {
-  for (const auto& [n, d] : {std::pair<int64_t, int64_t>{90, 20}, {25, 40}}) {
+  for (const auto& shape : {std::pair<int64_t, int64_t>{90, 20}, {25, 40}}) {
+    const int64_t n = shape.first, d = shape.second;
     Problem p = slow(n, d);
     for (size_t at = 0; at < p.x.size(); ++at) p.x[at] += static_cast<double>(at % 3);
     for (size_t at = 0; at < p.x.size(); at += 4) p.x[at] = 0;

@@ -90,7 +90,8 @@ TEST_CASE("svd: singular values of zero have finite, orthonormal vectors") {
 }
 
 TEST_CASE("svd: the values of LAPACK and its leading vectors, tall, wide, dense, sparse") {
-  for (const auto& [n, d] : {std::pair<int64_t, int64_t>{150, 40}, {37, 120}}) {
+  for (const auto& shape : {std::pair<int64_t, int64_t>{150, 40}, {37, 120}}) {
+    const int64_t n = shape.first, d = shape.second;
     const Problem p = slow(n, d);
     Triplets truth = lapack(p);
     for (const char* method : kMethods) {
