@@ -134,7 +134,7 @@ TEST_CASE("columns of a table are documents, names and labels") {
 
 TEST_CASE("a vocabulary and a model's columns fix the terms and their order") {
   const Folder folder;
-  const std::string file = folder.file("v.txt", "zz\naa\n\nbb cc\n");
+  const std::string file = folder.file("v.txt", "ZZ\naa\n\nbb cc\n");
   const data::Data x =
       lines("aa zz aa yy\nbb cc bb\n", with({{"ngrams", 2}}, {{"vocabulary", file}}));
   CHECK(x.names->cols == Words{"zz", "aa", "bb cc"});

@@ -88,7 +88,7 @@ class Text {
   assay_shape shape() {
     documents_ = text::open_documents(path_, table(), for_model_);
     if (const std::string file = text("vocabulary"); !file.empty() && !for_model_)
-      vocabulary_.fix(lines_of(file, "vocabulary"));
+      vocabulary_.fix(folded_lines(file, "vocabulary"));
     Document document;
     for (; next(&document); ++rows_) {
       if (documents_->named()) names_.push_back(document.name);
@@ -158,7 +158,25 @@ class Text {
   }
 
   // The lines of a file of words.
+  // As words of documents are written, so that they can meet.
+  std::vector<std::string> folded_lines(const std::string& path, const char* option) const {
+    std::vector<std::string> out = lines_of(path, option);
+    for (std::string& term : out) term = words_.folded(term);
+    return out;
+  }
+
   static std::vector<std::string> lines_of(const std::string& path, const char* option) {
+    try {
+      return lines_of_file(path, option);
+    } catch (Fault& fault) {
+      if (fault.status != ASSAY_E_NOT_FOUND) throw;
+      fault.message = std::string("the file of `") + option + "` is not there";
+      fault.place = path;
+      fault.help = std::string("name a file with one term a line, or leave `") + option + "` out";
+      throw;
+    }
+  }
+  static std::vector<std::string> lines_of_file(const std::string& path, const char* option) {
     std::vector<std::string> out;
     assay::reading::Lines lines(path.c_str());
     for (std::string_view line; lines.next(&line);) {
