@@ -24,8 +24,8 @@ struct Ridge {
   double lambda;
 };
 std::vector<Ridge> ridges(const Triplets& t) {
-  size_t widest = 1;  // gap below which iterations are few
-  for (size_t a = 1; a < 8; ++a)
+  size_t widest = 3;  // gap below which iterations are few; some components, of either sign
+  for (size_t a = 3; a < 8; ++a)
     if (t.s[a - 1] * t.s[widest] > t.s[widest - 1] * t.s[a]) widest = a;
   const auto k = static_cast<int64_t>(widest);
   return {{k, 0.5 * t.s[widest]}, {k + 3, std::sqrt(t.s[widest - 1] * t.s[widest])}};
