@@ -70,6 +70,7 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
   for (const Descriptor* p : registry.all("penalty")) {
     if (spec::takes_penalty(s, *p)) penalties.push_back(p->id);
   }
+  if (spec::takes_autoencoders(s)) out.push_back("models: `kind: autoencoder`");
   if (const std::string needs = spec::loss_needs(s); !needs.empty()) out.push_back(needs);
   out.push_back("losses: " + (losses.empty() ? "none loaded" : spec::quoted_list(losses, 30)));
   out.push_back("penalties and constraints: " +

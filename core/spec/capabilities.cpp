@@ -15,6 +15,7 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
   const bool majorised =
       (loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0) ||
       std::isfinite(loss.facts().curvature_bound);
+  if (takes_autoencoders(solver) && loss.facts().m_lo >= 0) return false;  // W H of any sign
   if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0 && !loss.has_mu_split()) return false;
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
     return squared || majorised;
@@ -35,6 +36,7 @@ bool takes_autoencoders(const assay_solver& solver) {
 
 std::string loss_needs(const assay_solver& solver) {
   const uint32_t needs = solver.needs_loss;
+  if (takes_autoencoders(solver)) return "needs a loss of models of any sign";
   if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0) return "needs a loss with a multiplicative split";
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
     return "needs a squared loss, or one with a majorising curvature";

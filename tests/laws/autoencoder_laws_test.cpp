@@ -212,5 +212,6 @@ TEST_CASE("law: what layers cannot do is refused with the option's name") {
   CHECK(refused("layers: [3], rank: 3", ""));
   CHECK(refused("layers: [3], W: { constraint: nonneg }", ""));
   CHECK(refused("layers: [3], loss: kl", ""));
+  CHECK(refused("layers: [3], loss: itakura_saito", ""));
   CHECK(!refused("layers: [3]", ""));
 }
