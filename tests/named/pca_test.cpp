@@ -272,6 +272,43 @@ TEST_CASE("pca: standardised, the total variance is the number of columns") {
   }
 }
 
+TEST_CASE(
+    "standardise: a column far from 0 counts by its own deviation, a constant one not at all") {
+  Problem p = random_problem(50, 8, 3);
+  for (int64_t i = 0; i < p.n; ++i) {
+    double* row = &p.x[static_cast<size_t>(i * p.d)];
+    row[2] = 1.7e9 + 0.3;  // constant
+    row[4] = 1.7e9 + 1e3 * row[4];
+    row[5] = 1e-9 * row[5];
+  }
+  std::string said;
+  auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  runtime->log = [&said](int32_t, const std::string& line) { said += line + "; "; };
+  const spec::Trial run = trial("gram", 8, {{"standardise", 1}});
+  const auto prepared = experiment::prepare(run, dense(p), *runtime);
+  REQUIRE(prepared.ok());
+  const auto* learnt =
+      reinterpret_cast<const double*>(prepared->transforms[0].learnt[0].bytes.data());
+  const std::vector<double> means = means_of(p);
+  for (int64_t j = 0; j < p.d; ++j) {
+    CAPTURE(j);
+    double squares = 0;
+    for (int64_t i = 0; i < p.n; ++i) {
+      const double away = p.x[static_cast<size_t>(i * p.d + j)] - means[static_cast<size_t>(j)];
+      squares += away * away;
+    }
+    const double deviation = j == 2 ? 1 : std::sqrt(squares / 49);
+    CHECK(std::abs(learnt[j] / deviation - 1) < 1e-9);
+  }
+  CHECK(said.find("`standardise` left 1 constant column as it is: column 3") != std::string::npos);
+  Fixture f(dense(p), run);
+  f.run();
+  double sum = 0;
+  for (const double v : array(f, "explained_variance")) sum += v;
+  CHECK(std::abs(sum - 7) < 1e-6);
+}
+
 TEST_CASE("pca: the number of components by fraction, evidence and parallel analysis") {
   const Problem p = of_rank(300, 15, 4, 0.5);
   for (const char* keep : {"mle", "parallel", "fraction", "all"}) {
