@@ -309,6 +309,25 @@ TEST_CASE(
   CHECK(std::abs(sum - 7) < 1e-6);
 }
 
+TEST_CASE("pca: directions stay orthonormal where no variance is left, and scores are 0") {
+  for (const auto& shape : {std::pair<int64_t, int64_t>{40, 9}, {7, 12}}) {
+    Problem p = random_problem(shape.first, shape.second, 3);
+    for (size_t i = 0; i < static_cast<size_t>(p.n); ++i)  // two kinds of rows
+      for (size_t j = 0; j < static_cast<size_t>(p.d); ++j)
+        p.x[i * static_cast<size_t>(p.d) + j] = i % 2 == 0 ? 1 : static_cast<double>(j);
+    for (const char* method : {"gram", "randomized", "lanczos", "subspace", "lapack"}) {
+      CAPTURE(method);
+      CAPTURE(p.n);
+      Fixture f(dense(p), trial(method, 4));
+      f.run();
+      CHECK(worst_product(f.factor(1), p.d, 4) < 1e-8);
+      const std::vector<double> W = f.factor(0);
+      for (size_t at = 0; at < W.size(); ++at)
+        if (at % 4 != 0) CHECK(std::abs(W[at]) < 1e-6);
+    }
+  }
+}
+
 TEST_CASE("pca: the number of components by fraction, evidence and parallel analysis") {
   const Problem p = of_rank(300, 15, 4, 0.5);
   for (const char* keep : {"mle", "parallel", "fraction", "all"}) {

@@ -86,14 +86,14 @@ class Pca : public Incremental<SingularVectors<Pca>> {
   }
 
   struct Found {
-    assay_buf ends, singular, variances;
+    assay_buf ends, singular, variances, count;
   };
   // The arrays of the result. V: the axes, with signs of their own.
   Found describe(const Builder& b, assay_buf V, assay_buf sigma, assay_buf sizes) const {
     const Found found = {ends_of(b, V), number(b, "singular_values", k_),
-                         number(b, "explained_variance", k_)};
+                         number(b, "explained_variance", k_), number(b, "n_components", 1)};
     const assay_buf ratio = number(b, "explained_variance_ratio", k_),
-                    noise = number(b, "noise_variance", 1), count = number(b, "n_components", 1),
+                    noise = number(b, "noise_variance", 1),
                     likelihood = number(b, "log_likelihood", 1), kept = b.small("kept", 1, 1);
     choose(b, sigma, sizes, kept);
     b.each<&Pca::describe_kept>("describe", ASSAY_ONE,
@@ -104,13 +104,13 @@ class Pca : public Incremental<SingularVectors<Pca>> {
                                  {ratio, ASSAY_OUT},
                                  {found.singular, ASSAY_OUT},
                                  {noise, ASSAY_OUT},
-                                 {count, ASSAY_OUT},
+                                 {found.count, ASSAY_OUT},
                                  {likelihood, ASSAY_OUT}});
     const assay_buf components =
         b.buffer("components", ASSAY_ONE, ASSAY_STATE, k_, d_, true, ASSAY_BUFFER_OUTPUT);
     b.each<&Pca::transpose_kept>(
         "components", ASSAY_ONE,
-        {{V, ASSAY_IN}, {found.ends, ASSAY_IN}, {count, ASSAY_IN}, {components, ASSAY_OUT}});
+        {{V, ASSAY_IN}, {found.ends, ASSAY_IN}, {found.count, ASSAY_IN}, {components, ASSAY_OUT}});
     return found;
   }
   void write(const Builder& b,
@@ -124,6 +124,7 @@ class Pca : public Incremental<SingularVectors<Pca>> {
                                   {found.ends, ASSAY_IN},
                                   {found.singular, ASSAY_IN},
                                   {found.variances, ASSAY_IN},
+                                  {found.count, ASSAY_IN},
                                   {b.factor(side), ASSAY_OUT}},
                                  side == ASSAY_ROWS ? tag : side);
   }
@@ -226,18 +227,21 @@ class Pca : public Incremental<SingularVectors<Pca>> {
       for (int64_t j = 0; j < d_; ++j) out(a, j) = V(j, a) * by;
     }
   }
-  // {vectors or scores, ends, singular values, variances, factor}: W = scores / c, H = c V', c = 1
-  // or, to whiten, the root of the variance; nothing where the value is 0 or rounding.
+  // {vectors or scores, ends, singular values, variances, count, factor}: W = scores / c, H = c V',
+  // c = 1 or, to whiten, the root of the variance, nothing where that is rounding. Beyond `count`
+  // both are 0; before it H stays orthonormal where the value is 0, and W is 0.
   void write_factor(const Block& b) const {
     const Matrix F = b.matrix(0), ends = b.matrix(1), singular = b.matrix(2),
-                 variances = b.matrix(3), out = b.matrix(4);
+                 variances = b.matrix(3), out = b.matrix(5);
+    const auto count = static_cast<int64_t>(b.number(4));
     for (int64_t a = 0; a < k_; ++a) {
       const double s = singular(0, a);
       const bool counts = s > singular(0, 0) * DBL_EPSILON;
       double by = sign(ends, a) * (b.tag() == kUnitRows ? s : 1);
       if (whiten_ && counts)
         by *= b.tag() == ASSAY_COLS ? std::sqrt(variances(0, a)) : 1 / std::sqrt(variances(0, a));
-      if (s == 0 || (whiten_ && !counts)) by = 0;
+      const bool nothing = s == 0 && b.tag() != ASSAY_COLS;
+      if (a >= count || nothing || (whiten_ && !counts)) by = 0;
       for (int64_t i = 0; i < F.rows(); ++i) out(i, a) = F(i, a) * by;
     }
   }
@@ -295,7 +299,8 @@ constexpr assay_plugin pca = describe(
     "incremental: eigenvectors of V diag(s^2) V' + the scatter of a batch, batch by batch\n"
     "cost: as svd's methods; mle one X'X more, parallel an eigenvalue problem a draw, incremental\n"
     "  2nd^2 flops and d^3 a batch\n"
-    "guarantee: no other plane of k dimensions is nearer to the rows, once converged (incremental:\n"
+    "guarantee: no other plane of k dimensions is nearer to the rows, once converged "
+    "(incremental:\n"
     "  where k reaches the rank)",
     options.data(),
     &table);
