@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/experiment/trial.hpp"
 #include "core/graph/ops.hpp"
@@ -32,6 +34,47 @@ Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model
   for (int64_t i = 0; i < to.rows; ++i)
     for (int64_t a = 0; a < to.width; ++a) to.set(i, a, from.get(i, a));
   return {};
+}
+
+// A solver that sees more rows may know better what a transform it brought along had learnt: its
+// STATE `TRANSFORM.ARRAY` says how far that array of the last such transform moved, in the units of
+// X behind all transforms. It is added, and the state starts anew. True where something moved.
+Expected<bool> move_learnt(graph::Model& model,
+                           std::vector<Learnt>& transforms,
+                           const Runtime& runtime) {
+  bool moved = false;
+  for (auto& [name, state] : model.state) {
+    for (size_t t = transforms.size(); t-- > 0;) {
+      auto& learnt = transforms[t].learnt;
+      const std::string suffix = "." + name;
+      const auto found = std::find_if(learnt.begin(), learnt.end(), [&](const auto& m) {
+        return m.name == fmt::format("transforms.{}{}", t, suffix) && m.dtype == ASSAY_F64 &&
+               m.rows == state.rows;
+      });
+      if (found == learnt.end()) continue;
+      // Back through what follows: where 0 and the move come from.
+      const int64_t d = state.rows;
+      std::vector<double> ends(static_cast<size_t>(2 * d), 0.0);
+      for (int64_t j = 0; j < d; ++j) ends[static_cast<size_t>(d + j)] = state.get(j, 0);
+      const std::vector<Learnt> later(transforms.begin() + static_cast<std::ptrdiff_t>(t) + 1,
+                                      transforms.end());
+      auto stuck = undo_learnt(later, ends.data(), 2, d, runtime);
+      if (!stuck) return std::move(stuck.error());
+      if (!stuck->empty())
+        return Error(ASSAY_E_COMBINATION, "E0209",
+                     fmt::format("transform `{}` stands behind `{}` and has no inverse", *stuck,
+                                 transforms[t].use.id));
+      auto* values = reinterpret_cast<double*>(found->bytes.data());
+      for (int64_t j = 0; j < d; ++j) {
+        const auto at = static_cast<size_t>(j);
+        values[j] += ends[static_cast<size_t>(d) + at] - ends[at];
+        state.set(j, 0, 0);
+      }
+      moved = true;
+      break;
+    }
+  }
+  return moved;
 }
 
 }  // namespace
@@ -77,7 +120,7 @@ Expected<Continued> partial_fit(const SavedModel& saved,
   if (!trial) return std::move(trial.error());
   auto rows = transform_rows(saved, raw, runtime);
   if (!rows) return std::move(rows.error());
-  auto data = prepare_rows(saved, std::move(raw), runtime);
+  auto data = prepare_rows(saved, raw, runtime);
   if (!data) return std::move(data.error());
   if (steps > 0) trial->stop.max_iter = steps;
   trial->config_json = saved.about.value("config", Json()).dump();
@@ -93,7 +136,17 @@ Expected<Continued> partial_fit(const SavedModel& saved,
   ASSAY_TRY(start_from(start, *task));
   auto result = fit::fit(*task);
   if (!result) return std::move(result.error());
+  auto moved = move_learnt(**model, data->transforms, runtime);
+  if (!moved) return std::move(moved.error());
   SavedModel made = save(*trial, "", **model, *data, *result, *runtime.registry);
+  if (*moved) {  // the rows and their measure are of X as it was
+    rows = transform_rows(made, std::move(raw), runtime);
+    if (!rows) return std::move(rows.error());
+    (*model)->factor[0] = storage_view(rows->W, 0);
+    result->certificate = rows->fitted.certificate;
+    result->trace.rows.back().objective = rows->fitted.trace.rows.back().objective;
+    made = save(*trial, "", **model, *data, *result, *runtime.registry);
+  }
   // How files with such rows are read is not what a trial in memory knows.
   for (const char* key : {"reader", "label_column"})
     if (saved.about["data"].contains(key)) made.about["data"][key] = saved.about["data"][key];

@@ -388,22 +388,48 @@ TEST_CASE("pca: batches that are exact give what all rows give") {
   }
 }
 
-TEST_CASE("pca: a saved incremental model goes on with the next rows") {
-  const Problem p = of_rank(120, 15, 4, 0);
-  Problem head{80, 15, 4, {p.x.begin(), p.x.begin() + 80 * 15}},
-      tail{40, 15, 4, {p.x.begin() + 80 * 15, p.x.end()}};
-  const spec::Trial run = trial("incremental", 5, {{"batch", 30}});
-  Fixture first(dense(head), run), all(dense(p), run);
-  const fit::Result result = first.run();
-  all.run();
-  const auto saved = experiment::save(run, "", *first.model, first.data, result, *registry());
-  const auto more = experiment::partial_fit(saved, dense(tail), 1, first.runtime);
-  REQUIRE_MESSAGE(more.ok(), more.error().message);
-  const auto* s = more->model.find("singular_values");
-  REQUIRE(s != nullptr);
-  const auto* values = reinterpret_cast<const double*>(s->bytes.data());
-  CHECK(worst_relative(array(all, "singular_values"), std::vector<double>(values, values + 5)) <
-        1e-7);
+TEST_CASE("pca: a saved incremental model goes on with the next rows, about the mean of all") {
+  Problem p = of_rank(120, 15, 4, 0);
+  for (size_t at = 80 * 15; at < p.x.size(); ++at) p.x[at] += static_cast<double>(at % 15 % 4);
+  const auto rows = [&p](int64_t first, int64_t last) {
+    return Problem{last - first, 15, 4, {p.x.begin() + first * 15, p.x.begin() + last * 15}};
+  };
+  for (const bool standardise : {false, true}) {
+    CAPTURE(standardise);
+    const spec::Trial run =
+        trial("incremental", 5, {{"batch", 30}, {"standardise", standardise ? 1 : 0}});
+    Fixture first(dense(rows(0, 80)), run);
+    const fit::Result result = first.run();
+    const auto saved = experiment::save(run, "", *first.model, first.data, result, *registry());
+    auto more = experiment::partial_fit(saved, dense(rows(80, 100)), 1, first.runtime);
+    REQUIRE_MESSAGE(more.ok(), more.error().message);
+    more = experiment::partial_fit(more->model, dense(rows(100, 120)), 1, first.runtime);
+    REQUIRE_MESSAGE(more.ok(), more.error().message);
+    const auto values = [&more](const std::string& name) {
+      const auto* m = more->model.find(name);
+      REQUIRE(m != nullptr);
+      const auto* at = reinterpret_cast<const double*>(m->bytes.data());
+      return std::vector<double>(at, at + m->rows * m->cols);
+    };
+    const std::vector<double> W = values("W"), H = values("H"), means = means_of(p);
+    const auto now = experiment::transforms_of(more->model, *registry());
+    REQUIRE(now.ok());
+    std::vector<double> back(20 * 15, 0.0), zero(15, 0.0);
+    for (size_t i = 0; i < 20; ++i)
+      for (size_t j = 0; j < 15; ++j)
+        for (size_t a = 0; a < 5; ++a) back[i * 15 + j] += W[i * 5 + a] * H[a * 15 + j];
+    REQUIRE(experiment::undo_learnt(*now, zero.data(), 1, 15, first.runtime).ok());
+    CHECK(worst_relative(means, zero) < 1e-10);
+    REQUIRE(experiment::undo_learnt(*now, back.data(), 20, 15, first.runtime).ok());
+    CHECK(worst_relative(rows(100, 120).x, back) < 1e-6);
+    CHECK(more->fitted.certificate.loss < 1e-6);
+    if (standardise) continue;
+    Fixture all(dense(p), run);
+    all.run();
+    CHECK(worst_relative(array(all, "singular_values"), values("singular_values")) < 1e-7);
+    const std::vector<double> scores = all.factor(0);
+    CHECK(worst_relative({scores.begin() + 100 * 5, scores.end()}, W) < 1e-6);
+  }
 }
 
 TEST_CASE("pca: the solver's transforms stand behind the data's own and say whose they are") {

@@ -4,8 +4,9 @@
 // with mean c and scatter C about it makes
 //   M = V diag(s^2) V' + C + n m / (n + m) (c - mean)(c - mean)',
 // whose k leading eigenvectors are the next V; without centring M = V diag(s^2) V' + X_b'X_b. State
-// lies on the columns, so a saved model goes on with new rows. d^2 numbers, d^3 flops a batch;
-// exact where k reaches the rank.
+// lies on the columns, so a saved model goes on with new rows; how far the mean moved in such a fit
+// is in the units of its X and named as the means of transform `centre`, which the host then moves.
+// d^2 numbers, d^3 flops a batch; exact where k reaches the rank.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +27,8 @@ class Incremental : public Base {
   Seen seen(const Builder& b) const {
     return {b.buffer("incremental_vectors", ASSAY_COLS, ASSAY_STATE, 0, this->k_, true),
             b.buffer("incremental_values", ASSAY_ONE, ASSAY_STATE, 1, this->k_, true),
-            b.buffer("incremental_mean", ASSAY_COLS, ASSAY_STATE, 0, 1, true),
+            b.buffer(centred_ ? "centre.means" : "incremental_mean", ASSAY_COLS, ASSAY_STATE, 0, 1,
+                     true),
             b.buffer("incremental_sizes", ASSAY_ONE, ASSAY_STATE, 1, 2, true)};
   }
 
