@@ -102,6 +102,20 @@ Expected<kernels::Member> product(const SavedModel& saved) {
   return product(*left, H);
 }
 
+// X as its model says, where the loss has a link: s(m) or exp(m) in place of m.
+Expected<void> to_means(const SavedModel& saved,
+                        const plugin::Registry& registry,
+                        kernels::Member& X) {
+  auto use = use_from_json(saved.about["model"]["loss"], "loss", registry);
+  if (!use) return std::move(use.error());
+  auto descriptor = find_plugin(registry, "loss", *use);
+  if (!descriptor) return std::move(descriptor.error());
+  auto loss = plugin::Loss::create(**descriptor, use->options);
+  if (!loss) return std::move(loss.error());
+  (*loss)->to_means(X.rows * X.cols, reinterpret_cast<double*>(X.bytes.data()));
+  return {};
+}
+
 }  // namespace
 
 Expected<Applied> transform(const std::string& model_path,
@@ -157,6 +171,7 @@ Expected<Applied> reconstruct(const std::string& model_path,
   if (!learnt) return std::move(learnt.error());
   auto X = product(*saved);
   if (!X) return std::move(X.error());
+  ASSAY_TRY(to_means(*saved, *runtime->registry, *X));
   auto units =
       undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, *runtime);
   if (!units) return std::move(units.error());

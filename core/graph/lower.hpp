@@ -59,6 +59,7 @@ class Lowering : private Sweeps {
   bool per_line(const assay_terms& t);
   void note_product(const Line& line);
   bool at_model(const assay_terms& t);
+  bool at_mean(const assay_terms& t);
   void publish_value(const assay_terms& t,
                      bool entering,
                      Scalars scalars,

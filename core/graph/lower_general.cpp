@@ -62,6 +62,7 @@ void Lowering::lower_general(const Line& line, bool squared, bool entering) {
   std::tie(g.own, g.opposite) = own_opposite(t.axis, t.left, t.right);
   g.k = buffer(g.own).decl.width;
   g.facts = facts_of(model_, t);
+  if (at_mean(t)) g.facts.zero_term = ASSAY_ZERO_NONE;
 
   Op op;
   op.kind = OpKind::kTerms;
@@ -71,6 +72,7 @@ void Lowering::lower_general(const Line& line, bool squared, bool entering) {
   op.left = t.left;
   op.right = t.right;
   op.squared_loss = squared;
+  op.at_mean = at_mean(t);
   op.out0 = t.out0;
   op.out1 = t.out1;
   settle_zeros(g, op);

@@ -18,7 +18,8 @@ void Lowering::lower_terms(const Line& line) {
   // stored.
   const bool products =
       t.what == ASSAY_MU || t.what == ASSAY_GRAD || (t.what == ASSAY_VALUE && shifted_zeros());
-  if (squared && plain && !apart && products && (options_.force.fuse || shifted_zeros()))
+  if (squared && plain && !apart && products && !at_mean(t) &&
+      (options_.force.fuse || shifted_zeros()))
     lower_squared(line, entering);
   else
     lower_general(line, squared, entering);
@@ -80,6 +81,12 @@ bool Lowering::at_model(const assay_terms& t) {
   const bool w = buffer(t.left).decl.side == 0, h = buffer(t.right).decl.side == 1;
   if (model_.n_factors == 2) return w && h;
   return (h && t.left == with_s_[0]) || (w && t.right == with_s_[1]);
+}
+
+// Squares of X minus the model are about the mean of X, which some losses link to the model.
+bool Lowering::at_mean(const assay_terms& t) {
+  return (t.flags & ASSAY_TERMS_SQUARED) && t.what == ASSAY_VALUE && model_.loss &&
+         model_.loss->has_link() && at_model(t);
 }
 
 // The loss of a terms line as scalars: into its own value buffer, or as the entering loss.

@@ -79,6 +79,7 @@ struct Op {
   int32_t what = ASSAY_MU;
   int power = 1;  // kProduct: of X's entries (2: squares, 0: pattern, or kAbsolute)
   bool squared_loss = false, log_density = false;  // kTerms: in place of the model's loss
+  bool at_mean = false;  // kTerms of the squared loss: of x and the mean that the loss links to m
   int32_t zero_term = ASSAY_ZERO_NONE;
   double zero_a = 0;
   double scale = 1, scale1 = 0, constant = 0;

@@ -14,15 +14,24 @@ TypedLanes<T>::TypedLanes(Frame& frame)
     loss_ = frame.model->loss->template functions<T>();
     wide_ = frame.model->loss->template functions<double>();
     if constexpr (std::is_same_v<T, float>) loss_.wide = &wide_;
+    // Functions in double only.
+    const auto widened = [this](kernels::LossFunctions<T>& f,
+                                const kernels::LossFunctions<double>& wide) {
+      if constexpr (std::is_same_v<T, float>) {
+        f.m_lo = loss_.m_lo;
+        f.m_hi = loss_.m_hi;
+        f.wide = &wide;
+      } else {
+        f = wide;
+      }
+    };
     if (frame.model->loss->has_log_density()) {
       wide_density_ = frame.model->loss->density();
-      if constexpr (std::is_same_v<T, float>) {
-        density_.m_lo = loss_.m_lo;
-        density_.m_hi = loss_.m_hi;
-        density_.wide = &wide_density_;
-      } else {
-        density_ = wide_density_;
-      }
+      widened(density_, wide_density_);
+    }
+    if (frame.model->loss->has_link()) {
+      wide_at_mean_ = frame.model->loss->squared_at_mean();
+      widened(at_mean_, wide_at_mean_);
     }
   }
   squared_.tag = ASSAY_TAG_SQUARED;

@@ -292,9 +292,9 @@ class TypedLanes final : public Lanes {
   Frame& frame_;
   const kernels::Kernels<T>& kernels_;
   const data::Data& x_;
-  kernels::LossFunctions<T> loss_, squared_, density_;
+  kernels::LossFunctions<T> loss_, squared_, density_, at_mean_;
   // What float kernels fall back to; the first is also what normals call.
-  kernels::LossFunctions<double> wide_, wide_density_;
+  kernels::LossFunctions<double> wide_, wide_density_, wide_at_mean_;
   bool weighted_ = false;
   int64_t longest_ = 0;  // line of sparse X
 };

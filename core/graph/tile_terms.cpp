@@ -15,7 +15,10 @@ template <class T>
 void TypedLanes<T>::common(const Op& op, const Tile& t, kernels::TermsTile<T>& k) const {
   k.what = op.what;
   k.with_value = op.value >= 0 && (!op.only_measured || measured(op));
-  k.loss = op.squared_loss ? &squared_ : op.log_density ? &density_ : &loss_;
+  k.loss = op.at_mean        ? &at_mean_
+           : op.squared_loss ? &squared_
+           : op.log_density  ? &density_
+                             : &loss_;
   k.ctx = &t.w->ctx;
   k.k = width(op.left);
   if (k.with_value && !op.line_value) k.value = statistic(t, op.value);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -11,6 +12,7 @@
 #include "core/plugin/guard.hpp"
 #include "core/plugin/probe.hpp"
 #include "core/plugin/registry.hpp"
+#include "core/plugin/services.hpp"
 
 namespace assay::plugin {
 
@@ -55,6 +57,18 @@ int32_t walled(void* self, assay_ctx* ctx, int64_t n, const T* x, const T* m, T*
   const int32_t status =
       guarded(ctx, l.id(), [&] { return (l.table()->*Member)(l.self(), ctx, n, x, m, out); });
   return told(ctx, l, name_of<Member>(), status);
+}
+
+int32_t squares_at_mean(void* self,
+                        assay_ctx*,
+                        int64_t n,
+                        const double* x,
+                        const double* m,
+                        double* out) {
+  std::copy_n(m, n, out);
+  loss_of(self).to_means(n, out);
+  for (int64_t i = 0; i < n; ++i) out[i] = 0.5 * (x[i] - out[i]) * (x[i] - out[i]);
+  return ASSAY_OK;
 }
 
 template <class T, auto Member>
@@ -167,6 +181,25 @@ kernels::LossFunctions<float> Loss::functions() const {
   f.tag = facts_.tag;
   f.m_lo = closed_lo<float>(facts_.m_lo, facts_.flags & ASSAY_LOSS_M_LO_OPEN);
   f.m_hi = closed_hi<float>(facts_.m_hi, facts_.flags & ASSAY_LOSS_M_HI_OPEN);
+  return f;
+}
+
+bool Loss::has_link() const {
+  return facts_.tag == ASSAY_TAG_LOGISTIC || facts_.tag == ASSAY_TAG_POISSON_LOG;
+}
+
+void Loss::to_means(int64_t n, double* m) const {
+  if (!has_link()) return;
+  const bool odds = facts_.tag == ASSAY_TAG_LOGISTIC;
+  for (int64_t i = 0; odds && i < n; ++i) m[i] = -m[i];
+  math_service()->exp(n, m, m);
+  for (int64_t i = 0; odds && i < n; ++i) m[i] = 1 / (1 + m[i]);
+}
+
+kernels::LossFunctions<double> Loss::squared_at_mean() const {
+  kernels::LossFunctions<double> f = functions<double>();
+  f.value = squares_at_mean;
+  f.tag = ASSAY_TAG_NONE;
   return f;
 }
 

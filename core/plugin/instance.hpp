@@ -36,6 +36,12 @@ class Loss {
   // The same with the log density in the value's place; ask only where there is one.
   bool has_log_density() const;
   kernels::LossFunctions<double> density() const;
+  // The mean of x is a function of m, not m itself: s(m) of `logistic`, exp(m) of `poisson_log`.
+  bool has_link() const;
+  // n entries of m become means.
+  void to_means(int64_t n, double* m) const;
+  // 1/2 (x - mean)^2 in the value's place; ask only where there is a link.
+  kernels::LossFunctions<double> squared_at_mean() const;
 
  private:
   Loss() = default;

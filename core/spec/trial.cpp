@@ -141,8 +141,16 @@ class TrialReader {
               "`layers: [128, 16, 128]` has a code of 16 between two layers of 128");
       return;
     }
-    if (!node->is_list() || node->items.empty()) {
+    if (!node->is_list()) {
       report_kind(*node, "model.layers", "a list of widths", context_.out);
+      return;
+    }
+    if (node->items.empty()) {
+      context_.out.push_back(
+          Diagnostic("E0113", "`model.layers` is empty, and an autoencoder has one layer at least")
+              .at(node->mark)
+              .about("model.layers")
+              .with_help("`layers: [16]` is a code of 16 and nothing else"));
       return;
     }
     Wanted wanted;

@@ -5,6 +5,7 @@
 beside the project), or the spec is skipped with the reason. Specs without a check of their own make a few steps; with
 --few-steps all of them do, and nothing is asked but that they run."""
 import csv
+import math
 import os
 import pathlib
 import re
@@ -212,6 +213,19 @@ def svd_methods(folder):
     assert max(F.values()) < min(F.values()) * (1 + 1e-9) and short > max(F.values()), F
 
 
+def logistic_pca(folder):
+    """Held-out pixels are told better with every component more, by 2 already better than by each pixel's share."""
+    result = run("logistic_pca", folder)
+    black = [[float(v) > 7.5 for k, v in r.items() if k != "digit"] for r in table(SOURCE / "configs/data/digits.csv")]
+    shares = [(sum(pixel) + 0.5) / (len(black) + 1) for pixel in zip(*black)]
+    told = sum(math.log(p if v else 1 - p) for row in black for p, v in zip(shares, row))
+    held = [v / (0.1 * len(black) * len(shares)) for v in result.values("heldout.log_likelihood")]
+    assert told / (len(black) * len(shares)) + 0.01 < held[0] < held[1] < held[2] < held[3], (told, held)
+    assert abs(held[0] + 0.37) < 0.02 and abs(held[3] + 0.27) < 0.02, held
+    errors = result.values("heldout.rmse")
+    assert 0.5 > errors[0] > errors[1] > errors[2] > errors[3], errors
+
+
 def autoencoders(folder):
     """Linear ones, tied or not, end near the error of the best rank 16 about the means; the deep one is below it."""
     result = run("autoencoders", folder)
@@ -229,7 +243,7 @@ def variational(folder):
 
 
 CHECKS = {f.__name__: f for f in (svd_methods, topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices,
-                                autoencoders, variational)}
+                                autoencoders, variational, logistic_pca)}
 
 
 def main():

@@ -100,7 +100,8 @@ static const assay_plugin plugin = {
     "l'      = s(m) - x = den - num,  s(m) = 1 / (1 + exp(-m)),  num = x,  den = s(m)\n"
     "          (a split for m >= 0, where the odds are even or better)\n"
     "curvature tanh(m / 2) / (2 m) <= 1/4 of a parabola that lies above l everywhere\n"
-    "noise   = Bernoulli: x = 1 with probability s(m)",
+    "noise   = Bernoulli: x = 1 with probability s(m)\n"
+    "mean    = s(m): what `rmse`, `rel_error`, `explained_variance` and `reconstruct` take for m",
     NULL,
     &vtable,
     NULL};

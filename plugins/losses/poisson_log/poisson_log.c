@@ -60,7 +60,8 @@ static const assay_plugin plugin = {
     "Collins, Dasgupta and Schapire 2001",
     "l(x, m) = exp(m) - x m,  x >= 0, m of any sign\n"
     "l'      = exp(m) - x,  l'' = exp(m)\n"
-    "noise   = Poisson counts of mean exp(m)",
+    "noise   = Poisson counts of mean exp(m)\n"
+    "mean    = exp(m): what `rmse`, `rel_error`, `explained_variance` and `reconstruct` take for m",
     NULL,
     &vtable,
     NULL};

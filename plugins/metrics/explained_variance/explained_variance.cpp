@@ -53,7 +53,8 @@ constexpr assay_plugin plugin =
              "explained_variance",
              "share of the variance about the column means that the model explains",
              nullptr,
-             "1 - sum w (x - m)^2 / sum w (x - mean_j)^2",
+             "1 - sum w (x - m)^2 / sum w (x - mean_j)^2\n"
+             "(m: the mean, s(m) of `logistic`, exp(m) of `poisson_log`)",
              nullptr,
              &vtable);
 

@@ -28,14 +28,16 @@ class RelError {
 };
 
 constexpr assay_metric vtable = metric_table<RelError>(ASSAY_METRIC_LOWER_IS_BETTER);
-constexpr assay_plugin plugin = describe("assay.metric/1",
-                                         "rel_error",
-                                         "relative error of the model in the Frobenius norm",
-                                         nullptr,
-                                         "|X - M|_F / |X|_F",
-                                         nullptr,
-                                         &vtable,
-                                         ASSAY_PLUGIN_DEFAULT);
+constexpr assay_plugin plugin =
+    describe("assay.metric/1",
+             "rel_error",
+             "relative error of the model in the Frobenius norm",
+             nullptr,
+             "|X - M|_F / |X|_F\n"
+             "(M: the mean, s(m) of `logistic`, exp(m) of `poisson_log`)",
+             nullptr,
+             &vtable,
+             ASSAY_PLUGIN_DEFAULT);
 
 }  // namespace
 

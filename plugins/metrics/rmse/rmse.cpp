@@ -26,13 +26,15 @@ class Rmse {
 };
 
 constexpr assay_metric vtable = metric_table<Rmse>(ASSAY_METRIC_LOWER_IS_BETTER);
-constexpr assay_plugin plugin = describe("assay.metric/1",
-                                         "rmse",
-                                         "root mean squared error of the model",
-                                         nullptr,
-                                         "sqrt(sum w (x - m)^2 / sum w)",
-                                         nullptr,
-                                         &vtable);
+constexpr assay_plugin plugin =
+    describe("assay.metric/1",
+             "rmse",
+             "root mean squared error of the model",
+             nullptr,
+             "sqrt(sum w (x - m)^2 / sum w)\n"
+             "(m: the mean, s(m) of `logistic`, exp(m) of `poisson_log`)",
+             nullptr,
+             &vtable);
 
 }  // namespace
 

@@ -17,6 +17,7 @@ struct Noise {
   double lowest = 0, most = 1;  // what salt and pepper are: the ends of X
 
   bool any() const { return kind != "none"; }
+  bool is_share() const { return any() && kind != "gaussian"; }
 
   // A row of X in place; `scratch` is as long.
   void corrupt(const assay_rng& rng,

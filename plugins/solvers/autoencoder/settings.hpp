@@ -70,9 +70,9 @@ inline void Settings::read_layers(const author::Options& options, const assay_pr
                     of_code = options.text("code_activation").value_or("same");
   const int64_t asked = options.integer("code_layer");
   if (asked > p.n_layers)
-    throw author::Failure(ASSAY_E_COMBINATION, "`code_layer` is " + std::to_string(asked) +
-                                                   ", and the model has " +
-                                                   std::to_string(p.n_layers) + " layers")
+    throw author::Failure(ASSAY_E_COMBINATION,
+                          "`code_layer` is " + std::to_string(asked) + ", and the model has " +
+                              std::to_string(p.n_layers) + (p.n_layers == 1 ? " layer" : " layers"))
         .help("count the layers of `model.layers` from 1, or leave `code_layer` out");
   const int64_t* narrowest = std::min_element(p.layers, p.layers + p.n_layers);
   code = static_cast<size_t>(asked > 0 ? asked - 1 : narrowest - p.layers);
@@ -92,6 +92,9 @@ inline void Settings::check(bool sparse) const {
   };
   if (sparse && noise.any())
     refuse("noise leaves no zeros, and X is sparse", "`noise: none`, or dense data");
+  if (noise.is_share() && noise.level > 1)
+    refuse("`noise_level` is above 1, and this noise takes a share of the entries",
+           "a share from 0 to 1, such as `noise_level: 0.2`");
   if (tied && layers.size() != 1)
     refuse("tied weights are those of one layer, and the model has more",
            "give one layer, or `tied: false`");
