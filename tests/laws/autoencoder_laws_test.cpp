@@ -206,6 +206,8 @@ TEST_CASE("law: what layers cannot do is refused with the option's name") {
   CHECK(refused("layers: [3], bias: false", ", orthogonal: true"));
   CHECK(refused("layers: [3]", ", tied: true, variational: true"));
   CHECK(refused("layers: [3]", ", code_layer: 2"));
+  CHECK(refused("layers: [3]", ", noise: masking, noise_level: 2"));
+  CHECK(refused("layers: [3]", ", noise: salt_and_pepper, noise_level: 1.1"));
   CHECK(refused("layers: [0]", ""));
   CHECK(refused("layers: []", ""));
   CHECK(refused("layers: 3", ""));

@@ -2,8 +2,13 @@
 // Logistic principal components (Collins, Dasgupta and Schapire 2001; Schein, Saul and Ungar 2003):
 // binary X, log odds W H with factors of any sign and ridge on both, by palm. And what metrics say
 // of losses whose model is not the mean itself.
-#include <array>
+#include <unistd.h>
 
+#include <array>
+#include <filesystem>
+
+#include "core/experiment/apply.hpp"
+#include "core/experiment/model_file.hpp"
 #include "tests/fit/support.hpp"
 
 using namespace assay;
@@ -224,4 +229,35 @@ TEST_CASE("errors of losses with a link are those of the mean, sparse, in float3
         CHECK(found[2] == doctest::Approx(1 - s.error / s.spread).epsilon(1e-8));
       }
   }
+}
+
+TEST_CASE("reconstruct writes means where the loss has a link") {
+  const Problem p = coins();
+  std::string folder = (std::filesystem::temp_directory_path() / "assay-means-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  for (const std::string loss : {"logistic", "poisson_log", "squared"}) {
+    CAPTURE(loss);
+    spec::Trial t = logistic(10, 0);
+    t.model.loss = use("loss", loss);
+    Fixture f(dense(p), t);
+    const fit::Result done = f.run();
+    const auto saved = experiment::save(t, "", *f.model, f.data, done, *registry());
+    REQUIRE(experiment::write_model(folder + "/model.npz", saved).ok());
+    const auto written =
+        experiment::reconstruct(folder + "/model.npz", folder + "/X.npy", registry(), {});
+    REQUIRE_MESSAGE(written.ok(), written.error().message);
+    const auto X = kernels::read_npy(folder + "/X.npy");
+    REQUIRE(X.ok());
+    std::vector<double> found(p.x.size()), known;
+    kernels::widen(*X, found.data());
+    const std::vector<double> W = f.factor(0), H = f.factor(1);
+    for (int64_t i = 0; i < kRows; ++i)
+      for (int64_t j = 0; j < kCols; ++j) {
+        const double m = model_at(W, H, i, j);
+        known.push_back(loss == "logistic" ? sigmoid(m) : loss == "squared" ? m : std::exp(m));
+      }
+    CHECK(worst_relative(known, found) < 1e-12);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
 }
