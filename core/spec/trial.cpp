@@ -64,15 +64,23 @@ class TrialReader {
               .about("split." + e.key)
               .with_help(fmt::format("its keys are {}", quoted_list(keys))));
     }
+    const size_t before = context_.out.size();
     split.number("test", out.test);
     split.integer("keep_per_row", out.keep_per_row);
     split.integer("count", out.folds);
     split.file("path", out.path);
-    if (use == "entries" && out.test == 0 && out.keep_per_row == 0) {
-      missing("split.test", "`test: 0.1` holds out a tenth of the entries");
-    }
-    if (use == "rows" && out.test == 0)
-      missing("split.test", "`test: 0.2` holds out a fifth of the rows");
+    if (context_.out.size() > before) return;  // a value that cannot be read is not missing too
+    const auto nothing = [&](const char* help) {
+      const Node* test = split.find("test");
+      if (!test) return missing("split.test", help);
+      context_.out.push_back(Diagnostic("E0113", "`split.test` is 0, which holds out nothing")
+                                 .at(test->mark)
+                                 .about("split.test")
+                                 .with_help(help));
+    };
+    if (use == "entries" && out.test == 0 && out.keep_per_row == 0)
+      nothing("`test: 0.1` holds out a tenth of the entries");
+    if (use == "rows" && out.test == 0) nothing("`test: 0.2` holds out a fifth of the rows");
     if (use == "folds" && out.folds == 0)
       missing("split.count", "`count: 5` holds out each fifth of the rows in turn");
     if (use == "file" && out.path.empty()) missing("split.path", "name the file");

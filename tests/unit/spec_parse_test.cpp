@@ -191,6 +191,10 @@ TEST_CASE("folds are trials, each once in every repeat of every combination") {
   const auto with = [&](const std::string& split) { return codes(parse(kGood + split)); };
   CHECK(with("split: { use: folds }\n") == "E0104");
   CHECK(with("split: { use: rows }\n") == "E0104");
+  CHECK(with("split: { use: rows, test: 0 }\n") == "E0113");
+  CHECK(with("split: { use: entries, test: 0 }\n") == "E0113");
+  CHECK(with("split: { use: rows, test: some }\n") == "E0112");
+  CHECK(with("split: { use: folds, count: 1 }\n") == "E0113");
   CHECK(with("split: { use: rows, count: 3 }\n").find("E0120") != std::string::npos);
   CHECK(with("split: { use: rows, test: 0.2 }\n") == "");
 }
