@@ -15,8 +15,8 @@ TypedLanes<T>::TypedLanes(Frame& frame)
     wide_ = frame.model->loss->template functions<double>();
     if constexpr (std::is_same_v<T, float>) loss_.wide = &wide_;
     // Functions in double only.
-    const auto widened = [this](kernels::LossFunctions<T>& f,
-                                const kernels::LossFunctions<double>& wide) {
+    const auto widened = [&](kernels::LossFunctions<T>& f,
+                             const kernels::LossFunctions<double>& wide) {
       if constexpr (std::is_same_v<T, float>) {
         f.m_lo = loss_.m_lo;
         f.m_hi = loss_.m_hi;
