@@ -39,6 +39,7 @@ int report(const Tool& tool, const Expected<experiment::Applied>& done, bool fit
 experiment::ApplyOptions apply_options(const Tool& tool, const ApplyFlags& flags) {
   experiment::ApplyOptions options;
   options.reader = flags.reader;
+  options.mask = flags.mask;
   options.threads = flags.threads;
   options.cancel = &cancelled();
   if (!tool.quiet)

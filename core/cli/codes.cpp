@@ -31,8 +31,13 @@ const std::vector<CodeText>& code_texts() {
       {"E0007", "there is no such trial in the experiment",
        "Trials are counted from 0 in the order `assay run --dry-run` lists them."},
       {"E0008", "the format of the output is not known",
-       "`transform` and `reconstruct` write .npy, .npz and .csv; the ending of the file name "
-       "decides."},
+       "`transform` and `reconstruct` write .npy, .npz and .csv, `residual` writes .mtx and .csv; "
+       "the ending of the file name decides."},
+      {"E0009", "the model has no such residual",
+       "`assay residual` keeps x - m where it is larger than a threshold. The loss `huber` has "
+       "one, "
+       "its delta; for other losses `--threshold` says it. Under losses such as `logistic`, whose "
+       "model is in log-odds, x - m means nothing."},
       {"E0100", "the spec is not valid YAML",
        "The text breaks YAML's own rules: a bracket or quote that is not closed, a tab in the "
        "indentation, a key in a place where none can be. The fault is often on the line above the "

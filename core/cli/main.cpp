@@ -135,8 +135,10 @@ void add_apply(CLI::App& app, Tool& tool) {
       add_verb(app, tool, "partial-fit", "go on fitting a saved model over new rows", partial_fit);
   const auto [near, queries] =
       add_verb(app, tool, "nearest", "the rows of a model most similar to new rows", nearest);
-  for (const auto& [verb, flags] :
-       {std::pair(forth, new_rows), std::pair(on, more_rows), std::pair(near, queries)}) {
+  const auto [left, observed] = add_verb(
+      app, tool, "residual", "what a saved model leaves of data, as a sparse matrix", residual);
+  for (const auto& [verb, flags] : {std::pair(forth, new_rows), std::pair(on, more_rows),
+                                    std::pair(near, queries), std::pair(left, observed)}) {
     verb->add_option("model", flags->model, "model.npz of a trial")->required()->type_name("MODEL");
     verb->add_option("data", flags->data, "file with the new rows")->required()->type_name("DATA");
     verb->add_option("--reader", flags->reader,
@@ -158,6 +160,19 @@ void add_apply(CLI::App& app, Tool& tool) {
       ->capture_default_str();
   near->add_flag("--csv", queries->csv, "CSV instead of a table");
   add_common(*near, tool);
+  left->add_option("--threshold", observed->threshold,
+                   "x - m of at most this size is left out, what is larger comes this much nearer "
+                   "0 (default: the delta of the loss huber); 0: all of it")
+      ->type_name("T")
+      ->check(CLI::Range(0.0, 1e300));
+  left->add_option("--mask", observed->mask,
+                   "file with 1 for an observed entry and 0 for a hidden one")
+      ->type_name("FILE");
+  observed->output = "residual.mtx";
+  left->add_option("-o,--output", observed->output, "file to write: .mtx or .csv")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_common(*left, tool);
   const auto [back, known] =
       add_verb(app, tool, "reconstruct", "the model's approximation of its data", reconstruct);
   back->add_option("model", known->model, "model.npz of a trial")->required()->type_name("MODEL");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,10 +47,11 @@ struct GraphFlags {
 int graph(const Tool& tool, const GraphFlags& flags);
 
 struct ApplyFlags {
-  std::string model, data, output, reader;
+  std::string model, data, output, reader, mask;
   int threads = 0;
   int64_t steps = 1, top = 5;
   bool csv = false;
+  std::optional<double> threshold;
 };
 // What the flags ask for; warnings go to the terminal.
 experiment::ApplyOptions apply_options(const Tool& tool, const ApplyFlags& flags);
@@ -57,6 +59,7 @@ int partial_fit(const Tool& tool, const ApplyFlags& flags);
 int transform(const Tool& tool, const ApplyFlags& flags);
 int reconstruct(const Tool& tool, const ApplyFlags& flags);
 int nearest(const Tool& tool, const ApplyFlags& flags);
+int residual(const Tool& tool, const ApplyFlags& flags);
 
 struct InitFlags {
   std::string data = "data.csv", output;

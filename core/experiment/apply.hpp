@@ -17,6 +17,7 @@ namespace assay::experiment {
 struct ApplyOptions {
   std::string reader;  // id; empty: the reader of the training data if it takes the file, else by
                        // suffix and content
+  std::string mask;    // file with what is observed of the data; empty: all
   int threads = 0;
   const std::atomic<bool>* cancel = nullptr;
   plugin::LogSink log;  // what readers and transforms have to say

@@ -76,6 +76,7 @@ Expected<Opened> open_model(const std::string& model_path,
   auto trial = trial_of(*saved, *runtime->registry);
   if (!trial) return std::move(trial.error());
   ASSAY_TRY(choose_reader(*saved, data_path, options.reader, *runtime->registry, trial->data));
+  trial->data.mask_path = options.mask;
   Session session(*runtime);
   auto raw = load_rows(*saved, *trial, session);
   if (!raw) return std::move(raw.error());

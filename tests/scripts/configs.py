@@ -226,6 +226,28 @@ def logistic_pca(folder):
     assert 0.5 > errors[0] > errors[1] > errors[2] > errors[3], errors
 
 
+def robust_pca(folder):
+    """Under huber W H is the clean matrix to about the noise, under squares it is not; the residual lists the errors."""
+    data = SOURCE / "configs/data/robust"
+    clean = [[float(v) for v in row.values()] for row in table(data / "clean.csv")]
+    off = {}
+    for trial in run("robust_pca", folder).trials():
+        W, H = array(trial / "model.npz", "W"), array(trial / "model.npz", "H")
+        squares = [(sum(w * h[j] for w, h in zip(row, H)) - value) ** 2 for row, truth in zip(W, clean)
+                   for j, value in enumerate(truth)]
+        robust = '"huber"' in (trial / "config.json").read_text(encoding="utf-8")
+        off[robust] = (sum(squares) / len(squares)) ** 0.5
+        if robust:
+            words = [str(TOOL), "residual", str(trial / "model.npz"), str(data / "x.csv"), "-o", str(folder / "S.csv")]
+            subprocess.run(words, check=True, capture_output=True)
+    assert off[True] < 0.05 and off[False] > 1, off
+    found, errors = ({(r["row"], r["column"]): float(r["value"]) for r in table(path)}
+                     for path in (folder / "S.csv", data / "errors.csv"))
+    assert found.keys() == errors.keys() and len(found) == 96, found.keys() ^ errors.keys()
+    # Each is drawn towards 0 by delta, give or take the noise.
+    assert all(0 < (abs(errors[e]) - abs(found[e])) < 0.6 and errors[e] * found[e] > 0 for e in errors)
+
+
 def autoencoders(folder):
     """Linear ones, tied or not, end near the error of the best rank 16 about the means; the deep one is below it."""
     result = run("autoencoders", folder)
@@ -243,7 +265,7 @@ def variational(folder):
 
 
 CHECKS = {f.__name__: f for f in (svd_methods, topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices,
-                                autoencoders, variational, logistic_pca)}
+                                autoencoders, variational, logistic_pca, robust_pca)}
 
 
 def main():

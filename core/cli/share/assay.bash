@@ -2,7 +2,7 @@
 # Completion of `assay` for bash.
 _assay() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]-}
-  local verbs="run list explain validate graph transform partial-fit reconstruct nearest schema doctor init bench"
+  local verbs="run list explain validate graph transform partial-fit reconstruct nearest residual schema doctor init bench"
   local kinds="losses penalties inits solvers readers transforms metrics writers runs"
   local common="--plugin-dir --json --quiet --help"
   COMPREPLY=()
@@ -17,6 +17,7 @@ _assay() {
     explain:-*) mapfile -t COMPREPLY < <(compgen -W "$common --trial" -- "$word") ;;
     validate:-*) mapfile -t COMPREPLY < <(compgen -W "$common --data" -- "$word") ;;
     nearest:-*) mapfile -t COMPREPLY < <(compgen -W "$common --top --csv --reader --threads" -- "$word") ;;
+    residual:-*) mapfile -t COMPREPLY < <(compgen -W "$common -o --threshold --mask --reader --threads" -- "$word") ;;
     *:-*) mapfile -t COMPREPLY < <(compgen -W "$common" -- "$word") ;;
     list:*) mapfile -t COMPREPLY < <(compgen -W "$kinds" -- "$word") ;;
     *) mapfile -t COMPREPLY < <(compgen -f -- "$word") && compopt -o filenames ;;
