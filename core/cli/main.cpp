@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "core/base/number.hpp"
 #include "core/base/version.hpp"
 #include "core/cli/verbs.hpp"
 #include "core/spec/nearest.hpp"
@@ -164,7 +165,11 @@ void add_apply(CLI::App& app, Tool& tool) {
                    "x - m of at most this size is left out, what is larger comes this much nearer "
                    "0 (default: the delta of the loss huber); 0: all of it")
       ->type_name("T")
-      ->check(CLI::Range(0.0, 1e300));
+      ->check([](const std::string& text) {
+        const auto value = parse_double(text);
+        return value && *value >= 0 && *value <= 1e300 ? std::string()
+                                                       : "must be a number from 0 on";
+      });
   left->add_option("--mask", observed->mask,
                    "file with 1 for an observed entry and 0 for a hidden one")
       ->type_name("FILE");
