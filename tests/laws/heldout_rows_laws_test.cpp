@@ -39,7 +39,7 @@ std::vector<int64_t> held_rows(const spec::Trial& trial, Problem p) {
   return rows;
 }
 
-// W H, or W S H, against x, row by row of x.
+// The mean of x at W H, or W S H, against x, row by row of x.
 double rmse_of(const kernels::Member& W, const graph::Model& fitted, const data::Data& x) {
   const graph::Buffer w = experiment::storage_view(W, 0);
   const graph::Buffer &h = fitted.factor[1], &s = fitted.factor[2];
@@ -53,6 +53,7 @@ double rmse_of(const kernels::Member& W, const graph::Model& fitted, const data:
           left += w.get(i, a) * s.get(a, c);
         m += left * h.get(j, c);
       }
+      if (fitted.loss->has_link()) fitted.loss->to_means(1, &m);
       const double apart = x.value(i, j) - m;
       sum += apart * apart;
     }
