@@ -6,34 +6,13 @@
    X), divided by the weight observed in the column. Dense X counts its observed entries by the same
    product of X's pattern; of sparse X, whose zeros are observed without being stored, the host
    knows the counts. */
-#include <assay/plugin.h>
+#include <assay/transforms.h>
 
-typedef struct {
-  const assay_host* host;
-  int32_t sparse;
-} centre;
-
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_problem* problem,
-                      void** self) {
-  centre* c = host->alloc((int64_t)sizeof *c);
-  (void)ctx;
-  if (!c) return ASSAY_E_MEMORY;
-  c->host = host;
-  c->sparse = problem->sparse;
-  *self = c;
-  return ASSAY_OK;
-}
-
-static void destroy(void* self) {
-  centre* c = self;
-  c->host->free(c);
-}
+ASSAY_TRANSFORM_CREATE(create, 0, {})
 
 /* Columns: sums, weight observed, weight of the column (which the host's counts contain), mean. */
 static int32_t divide(void* self, const assay_block* b) {
-  const centre* c = self;
+  const assay_transform_self* c = self;
   const double *sums = b->arg[0].data, *observed = b->arg[1].data, *weight = b->arg[2].data;
   double* mean = b->arg[3].data;
   for (int64_t j = 0; j < b->count; ++j) {
@@ -45,7 +24,7 @@ static int32_t divide(void* self, const assay_block* b) {
 }
 
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
-  const centre* c = self;
+  const assay_transform_self* c = self;
   if (purpose != ASSAY_FIT) return b->status(b);
   const assay_buffer state = {sizeof state, 0, "means", ASSAY_COLS, ASSAY_STATE,
                               ASSAY_F64,    1, 0,       1};
@@ -66,23 +45,18 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   return b->status(b);
 }
 
-static int32_t affine(void* self,
-                      assay_ctx* ctx,
-                      int64_t d,
-                      int32_t n_learnt,
-                      const double* const* learnt,
-                      double* scales,
-                      double* shifts) {
-  const centre* c = self;
-  (void)scales;
-  if (n_learnt != 1)
-    return c->host->set_error(ctx, ASSAY_E_STATE, "transform `centre` has not been fitted");
-  for (int64_t j = 0; j < d; ++j) shifts[j] = -learnt[0][j];
-  return ASSAY_OK;
-}
+ASSAY_TRANSFORM_COLUMNS(affine, {
+  if (!learnt)
+    return self->host->set_error(ctx, ASSAY_E_STATE, "transform `centre` has not been fitted");
+  for (int64_t j = 0; j < d; ++j) shifts[j] = -learnt[j];
+})
 
-static const assay_transform vtable = {
-    sizeof vtable, 0, ASSAY_TRANSFORM_AFFINE, 0, create, build, affine, NULL, NULL, destroy};
+static const assay_transform vtable = {.struct_size = sizeof vtable,
+                                       .form = ASSAY_TRANSFORM_AFFINE,
+                                       .create = create,
+                                       .build = build,
+                                       .affine = affine,
+                                       .destroy = assay_transform_free};
 static const assay_plugin plugin = {sizeof plugin,
                                     ASSAY_PLUGIN_DETERMINISTIC,
                                     "assay.transform/1",

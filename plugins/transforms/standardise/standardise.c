@@ -8,45 +8,17 @@
    products of X, X.^2 and the row weights (the host knows the counts of its unstored zeros): there
    a deviation below 1e-6 of the mean is rounding of the squares, and one below 1e-14 of the data's
    root mean square what centring leaves of a constant column. The log names constant columns. */
-#include <assay/plugin.h>
+#include <assay/transforms.h>
 #include <math.h>
 #include <stdio.h>
-
-typedef struct {
-  const assay_host* host;
-  const assay_tile* tile;
-  int32_t sparse;
-  int64_t columns;
-  double ddof, mean_square; /* of all entries */
-} standardise;
 
 static const assay_option options[] = {{"ddof", "what the sum of squares is divided by: n - ddof",
                                         ASSAY_OPT_INT, 0, 1, 0, 1, NULL, NULL},
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_problem* problem,
-                      void** self) {
-  const assay_tile* tile = host->service("assay.tile/1");
-  standardise* s;
-  if (!tile) return host->set_error(ctx, ASSAY_E_PLUGIN, "this host has no service `assay.tile/1`");
-  s = host->alloc((int64_t)sizeof *s);
-  if (!s) return ASSAY_E_MEMORY;
-  s->host = host;
-  s->tile = tile;
-  s->sparse = problem->sparse;
-  s->columns = problem->d;
-  s->ddof = host->option_number(problem->options, "ddof");
-  s->mean_square = problem->observed > 0 ? problem->x_sumsq / problem->observed : 0;
-  *self = s;
-  return ASSAY_OK;
-}
-
-static void destroy(void* self) {
-  standardise* s = self;
-  s->host->free(s);
-}
+ASSAY_TRANSFORM_CREATE(create, ASSAY_WITH_TILE, {
+  self->number = host->option_number(options, "ddof");
+})
 
 static double at(const assay_view* v, int64_t i) { return ((const double*)v->data)[i * v->stride]; }
 static void put(const assay_view* v, int64_t i, double value) {
@@ -54,21 +26,22 @@ static void put(const assay_view* v, int64_t i, double value) {
 }
 
 /* Column j of the block: its deviation, or 1 and a mark where it is constant. */
-static void write(const standardise* t,
+static void write(const assay_transform_self* t,
                   const assay_view* deviation,
                   const assay_view* constant,
                   int64_t j,
                   double variance,
                   double count) {
-  const int varies = variance > 0 && count > t->ddof;
-  put(deviation, j, varies ? sqrt(variance * (count / (count - t->ddof))) : 1);
+  const double ddof = t->number;
+  const int varies = variance > 0 && count > ddof;
+  put(deviation, j, varies ? sqrt(variance * (count / (count - ddof))) : 1);
   put(constant, j, varies ? 0 : 1);
 }
 
 /* Columns {sums, sums of squares, weight observed, weight of the column (which the host's counts
    contain), deviation, constant}. A variance that is rounding of the mean square is none. */
 static int32_t from_squares(void* self, const assay_block* b) {
-  const standardise* t = self;
+  const assay_transform_self* t = self;
   for (int64_t j = 0; j < b->count; ++j) {
     const double own = at(&b->arg[3], j), count = own > 0 ? at(&b->arg[2], j) / own : 0;
     const double mean = count > 0 ? at(&b->arg[0], j) / count : 0;
@@ -92,7 +65,7 @@ static int32_t means(void* self, const assay_block* b) {
 
 /* Rows {row weights, means, d x 3 sums: of weights, of x - mean, of its squares}. */
 static int32_t moments(void* self, const assay_block* b) {
-  const standardise* t = self;
+  const assay_transform_self* t = self;
   const assay_view* out = &b->arg[2];
   for (int64_t i = 0; i < b->count; ++i) {
     const double weight = at(&b->arg[0], i);
@@ -114,7 +87,7 @@ static int32_t moments(void* self, const assay_block* b) {
 /* Columns {moments, deviation, constant}. All entries of a constant column lie equally far from the
    rounded mean. */
 static int32_t from_moments(void* self, const assay_block* b) {
-  const standardise* t = self;
+  const assay_transform_self* t = self;
   for (int64_t j = 0; j < b->count; ++j) {
     const assay_view* m = &b->arg[0];
     const double* sums = (const double*)m->data + (b->first + j) * m->stride;
@@ -127,7 +100,7 @@ static int32_t from_moments(void* self, const assay_block* b) {
 
 /* {constant, how many}: says so. */
 static int32_t tell(void* self, const assay_block* b) {
-  const standardise* t = self;
+  const assay_transform_self* t = self;
   const assay_view* constant = &b->arg[0];
   int64_t n = 0, first = 0;
   char text[160];
@@ -144,7 +117,7 @@ static int32_t tell(void* self, const assay_block* b) {
 }
 
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
-  const standardise* t = self;
+  const assay_transform_self* t = self;
   if (purpose != ASSAY_FIT) return b->status(b);
   const assay_buffer state = {
       sizeof state, 0, "deviations", ASSAY_COLS, ASSAY_STATE, ASSAY_F64, 1, 0, 1};
@@ -164,7 +137,7 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   } else {
     const assay_buf observed = assay_local(b, "observed", ASSAY_COLS, 1),
                     mean = assay_local(b, "means", ASSAY_COLS, 1),
-                    moved = assay_sum(b, "moments", t->columns, 3);
+                    moved = assay_sum(b, "moments", t->d, 3);
     const assay_arg args[] = {{row_weights, ASSAY_IN}, {mean, ASSAY_IN}, {moved, ASSAY_ADD}};
     const assay_each each = {sizeof each, ASSAY_EACH_X, "moments", ASSAY_ROWS, 3,
                              moments,     args,         0,         0};
@@ -180,23 +153,18 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
   return b->status(b);
 }
 
-static int32_t affine(void* self,
-                      assay_ctx* ctx,
-                      int64_t d,
-                      int32_t n_learnt,
-                      const double* const* learnt,
-                      double* scales,
-                      double* shifts) {
-  const standardise* t = self;
-  (void)shifts;
-  if (n_learnt != 1)
-    return t->host->set_error(ctx, ASSAY_E_STATE, "transform `standardise` has not been fitted");
-  for (int64_t j = 0; j < d; ++j) scales[j] = 1 / learnt[0][j];
-  return ASSAY_OK;
-}
+ASSAY_TRANSFORM_COLUMNS(affine, {
+  if (!learnt)
+    return self->host->set_error(ctx, ASSAY_E_STATE, "transform `standardise` has not been fitted");
+  for (int64_t j = 0; j < d; ++j) scales[j] = 1 / learnt[j];
+})
 
-static const assay_transform vtable = {
-    sizeof vtable, 0, ASSAY_TRANSFORM_AFFINE, 0, create, build, affine, NULL, NULL, destroy};
+static const assay_transform vtable = {.struct_size = sizeof vtable,
+                                       .form = ASSAY_TRANSFORM_AFFINE,
+                                       .create = create,
+                                       .build = build,
+                                       .affine = affine,
+                                       .destroy = assay_transform_free};
 static const assay_plugin plugin = {
     sizeof plugin,
     ASSAY_PLUGIN_DETERMINISTIC,

@@ -10,18 +10,11 @@
    over X by columns and is an affine change of the view: raw counts are never rewritten. Zeros stay
    zeros, so that sparse X stays sparse. */
 #include <assay/steps.h>
-#include <string.h>
+#include <assay/transforms.h>
 
+enum { TF, IDF };
 enum { RAW, LOG, BINARY };
 enum { SMOOTH, PLAIN, PROBABILISTIC, NONE };
-
-typedef struct {
-  const assay_host* host;
-  const assay_tile* tile;
-  const assay_math* math;
-  double n;
-  int tf, idf;
-} tfidf;
 
 static const char* const tfs[] = {"raw", "log", "binary", NULL};
 static const char* const idfs[] = {"smooth", "plain", "probabilistic", "none", NULL};
@@ -31,61 +24,34 @@ static const assay_option options[] = {
      idfs},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
-static int place_in(const char* const* words, const char* word) {
-  int at = 0;
-  while (words[at] && strcmp(words[at], word) != 0) ++at;
-  return at;
-}
+ASSAY_TRANSFORM_CREATE(create, ASSAY_WITH_TILE | ASSAY_WITH_MATH, {
+  self->word[TF] = assay_word(host, options, "tf", tfs);
+  self->word[IDF] = assay_word(host, options, "idf", idfs);
+})
 
-static int32_t create(const assay_host* host,
-                      assay_ctx* ctx,
-                      const assay_problem* problem,
-                      void** self) {
-  const assay_tile* tile = host->service("assay.tile/1");
-  const assay_math* math = host->service("assay.math/1");
-  tfidf* s;
-  if (!tile || !math)
-    return host->set_error(ctx, ASSAY_E_PLUGIN,
-                           "this host has no service `assay.tile/1` or `assay.math/1`");
-  s = host->alloc((int64_t)sizeof *s);
-  if (!s) return ASSAY_E_MEMORY;
-  s->host = host;
-  s->tile = tile;
-  s->math = math;
-  s->n = (double)problem->n;
-  s->tf = place_in(tfs, host->option_text(problem->options, "tf"));
-  s->idf = place_in(idfs, host->option_text(problem->options, "idf"));
-  *self = s;
-  return ASSAY_OK;
-}
-
-static void destroy(void* self) {
-  tfidf* s = self;
-  s->host->free(s);
-}
-
-static int32_t negative(const tfidf* s, assay_ctx* ctx) {
+static int32_t negative(const assay_transform_self* s, assay_ctx* ctx) {
   s->host->set_error(ctx, ASSAY_E_DOMAIN, "transform `tfidf` needs counts, and one is negative");
   s->host->add_detail(ctx, ASSAY_DETAIL_HELP, "put `tfidf` before transforms that centre or shift");
   return ASSAY_E_DOMAIN;
 }
 
-static double log_of(const tfidf* s, double x) {
+static double log_of(const assay_transform_self* s, double x) {
   double out = 0;
   s->math->log(1, &x, &out);
   return out;
 }
 
-static double weight(const tfidf* s, double df) {
-  if (s->idf == SMOOTH) return log_of(s, (1 + s->n) / (1 + df)) + 1;
+static double weight(const assay_transform_self* s, double df) {
+  const double n = (double)s->n;
+  if (s->word[IDF] == SMOOTH) return log_of(s, (1 + n) / (1 + df)) + 1;
   if (!(df > 0)) return 0;
-  if (s->idf == PLAIN) return log_of(s, s->n / df);
-  return 2 * df < s->n ? log_of(s, (s->n - df) / df) : 0;
+  if (s->word[IDF] == PLAIN) return log_of(s, n / df);
+  return 2 * df < n ? log_of(s, (n - df) / df) : 0;
 }
 
 /* Columns {idf}: from the documents with an entry that is not 0. */
 static int32_t learn(void* self, const assay_block* b) {
-  const tfidf* s = self;
+  const assay_transform_self* s = self;
   for (int64_t j = 0; j < b->count; ++j) {
     assay_line line;
     int64_t df = 0;
@@ -102,45 +68,39 @@ static int32_t learn(void* self, const assay_block* b) {
 }
 
 static int32_t build(void* self, assay_builder* b, int32_t purpose) {
-  const tfidf* s = self;
-  if (purpose != ASSAY_FIT || s->idf == NONE) return b->status(b);
+  const assay_transform_self* s = self;
+  if (purpose != ASSAY_FIT || s->word[IDF] == NONE) return b->status(b);
   const assay_arg args[] = {{assay_state(b, "idf", ASSAY_COLS, 1), ASSAY_OUT}};
   const assay_each each = {sizeof each, ASSAY_EACH_X, "idf", ASSAY_COLS, 1, learn, args, 0, 0};
   b->each(b, &each);
   return b->status(b);
 }
 
-static int32_t affine(void* self,
-                      assay_ctx* ctx,
-                      int64_t d,
-                      int32_t n_learnt,
-                      const double* const* learnt,
-                      double* scales,
-                      double* shifts) {
-  const tfidf* s = self;
-  (void)shifts;
-  if (s->idf == NONE) return ASSAY_OK;
-  if (n_learnt != 1)
-    return s->host->set_error(ctx, ASSAY_E_STATE, "transform `tfidf` has not been fitted");
-  for (int64_t j = 0; j < d; ++j) scales[j] = learnt[0][j];
-  return ASSAY_OK;
-}
+ASSAY_TRANSFORM_COLUMNS(affine, {
+  if (self->word[IDF] == NONE) return ASSAY_OK;
+  if (!learnt)
+    return self->host->set_error(ctx, ASSAY_E_STATE, "transform `tfidf` has not been fitted");
+  for (int64_t j = 0; j < d; ++j) scales[j] = learnt[j];
+})
 
-static int32_t apply(void* self, assay_ctx* ctx, int64_t n, double* x) {
-  const tfidf* s = self;
-  if (n == 0 && s->tf == RAW) return ASSAY_E_NOT_FOUND; /* idf is all there is */
+ASSAY_TRANSFORM_ENTRIES(apply, {
+  if (n == 0 && self->word[TF] == RAW) return ASSAY_E_NOT_FOUND; /* idf is all there is */
   for (int64_t i = 0; i < n; ++i) {
-    if (x[i] < 0) return negative(s, ctx);
-    if (s->tf == LOG)
-      x[i] = x[i] > 0 ? 1 + log_of(s, x[i]) : 0;
+    if (x[i] < 0) return negative(self, ctx);
+    if (self->word[TF] == LOG)
+      x[i] = x[i] > 0 ? 1 + log_of(self, x[i]) : 0;
     else
       x[i] = x[i] > 0 ? 1 : 0;
   }
-  return ASSAY_OK;
-}
+})
 
-static const assay_transform vtable = {
-    sizeof vtable, 0, ASSAY_TRANSFORM_ELEMENT, 0, create, build, affine, apply, NULL, destroy};
+static const assay_transform vtable = {.struct_size = sizeof vtable,
+                                       .form = ASSAY_TRANSFORM_ELEMENT,
+                                       .create = create,
+                                       .build = build,
+                                       .affine = affine,
+                                       .apply = apply,
+                                       .destroy = assay_transform_free};
 static const assay_plugin plugin = {sizeof plugin,
                                     ASSAY_PLUGIN_DETERMINISTIC,
                                     "assay.transform/1",
