@@ -12,6 +12,10 @@
 namespace assay::experiment {
 namespace {
 
+// Later decimals of a cosine are rounding: they differ between builds, and must not order rows that
+// are equally near.
+constexpr double kDecimals = 1e12;
+
 // Rows of length 1, or of zeros.
 struct Directions {
   int64_t rows, width;
@@ -37,7 +41,7 @@ struct Directions {
     for (int64_t a = 0; a < width; ++a)
       sum += values[static_cast<size_t>(i * width + a)] *
              other.values[static_cast<size_t>(j * width + a)];
-    return std::clamp(sum, -1.0, 1.0);
+    return std::round(std::clamp(sum, -1.0, 1.0) * kDecimals) / kDecimals;
   }
   bool zero(int64_t i) const {
     const auto row = values.begin() + i * width;

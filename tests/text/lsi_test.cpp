@@ -176,7 +176,7 @@ TEST_CASE("a training document folds in onto its own row, and is nearest to itse
   REQUIRE(near->of.size() == kDocuments);
   for (const auto& of : near->of) {
     REQUIRE(of.size() == 2);
-    CHECK(of[0].cosine == doctest::Approx(1).epsilon(1e-12));
+    CHECK(of[0].cosine == 1);  // whatever the build's rounding
     CHECK(of[0].cosine >= of[1].cosine);
   }
 }
