@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <new>
+#include <utility>
 
 namespace assay::graph {
 
@@ -25,7 +26,7 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
   d.width = in->width == 0 ? s.model->factor[0].width : in->width;
   if (d.axis < ASSAY_ROWS || d.axis > ASSAY_ONE)
     return s.fail("buffer `" + d.name + "` has an unknown axis");
-  if (d.role < ASSAY_FACTOR || d.role > ASSAY_MAX)
+  if (d.role < ASSAY_FACTOR || d.role > ASSAY_SMALLEST)
     return s.fail("buffer `" + d.name + "` has an unknown role");
   if (d.role == ASSAY_FACTOR)
     return s.fail("buffer `" + d.name + "`: factors come from `factor(side)`");
@@ -34,6 +35,8 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
   if (d.role >= ASSAY_SUM && d.dtype != ASSAY_F64)
     return s.fail("statistic `" + d.name + "` must be float64");
   d.rows = d.axis == ASSAY_ONE ? in->rows : s.length(d.axis);
+  if (d.role == ASSAY_SMALLEST && (d.axis != ASSAY_ONE || d.width != 2))
+    return s.fail("buffer `" + d.name + "`: the smallest keys are m x 2 on ONE");
   if (d.width < 1 || d.width > kMostWidth || d.rows < 1 || d.rows > (int64_t{1} << 40))
     return s.fail("buffer `" + d.name + "` has an impossible shape");
   if (!s.names.insert(d.name).second) return s.fail("two buffers are named `" + d.name + "`");
@@ -41,6 +44,7 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
 }
 
 assay_buf add_left(assay_builder* b);
+void make_rows(Builder& s);
 
 assay_buf add_factor(assay_builder* b, int32_t side) {
   Builder& s = Builder::of(b);
@@ -49,7 +53,8 @@ assay_buf add_factor(assay_builder* b, int32_t side) {
   if (side < 0 || side >= s.model->n_factors)
     return s.fail("factor " + std::to_string(side) + " does not exist in this model");
   for (size_t i = 0; i < s.body->buffers.size(); ++i)
-    if (s.body->buffers[i].side == side) return static_cast<assay_buf>(i);
+    if (s.body->buffers[i].side == side || (side == 0 && s.body->buffers[i].made_w))
+      return static_cast<assay_buf>(i);
   BufferDecl d;
   static const char* const kSides[] = {"W", "H", "S"};
   d.name = std::string(kSides[side]);
@@ -58,8 +63,31 @@ assay_buf add_factor(assay_builder* b, int32_t side) {
   d.side = side;
   d.rows = s.model->factor[side].rows;
   d.width = s.model->factor[side].width;
+  const bool made = side == 0 && d.rows == 0;
+  if (made) {
+    d.role = ASSAY_LOCAL;
+    d.side = -1;
+    d.made_w = true;
+    d.rows = s.model->n();
+  }
   s.names.insert(d.name);
-  return s.add(std::move(d));
+  const assay_buf out = s.add(std::move(d));
+  if (made && !s.applies) make_rows(s);
+  return out;
+}
+
+// The lines that make W, where it is stored nowhere, as if the program began with them: what they
+// read outlives a step.
+void make_rows(Builder& s) {
+  if (!s.model->apply.fn) {
+    s.fail("it asks for W, which this model does not store");
+    return;
+  }
+  void* const own = std::exchange(s.self, s.model->apply.self);
+  s.applies = true;
+  (void)s.model->apply.fn(&s.table);
+  s.applies = false;
+  s.self = own;
 }
 
 // W S as it is at this line, in a LOCAL of its own.
@@ -128,19 +156,22 @@ int32_t guarded(assay_builder* b, Args... args) {
 Expected<std::shared_ptr<const Program>> Program::build(const Model& model,
                                                         const std::string& who,
                                                         void* self,
-                                                        const Build& fn) {
+                                                        const Build& fn,
+                                                        bool applies) {
   std::shared_ptr<Program> program(new Program());
   program->body_ = std::make_unique<Body>();
   program->body_->who = who;
-  program->body_->self = self;
   Builder s;
   s.model = &model;
   s.body = program->body_.get();
+  s.self = self;
+  s.applies = applies;
   s.table.struct_size = sizeof s.table;
   s.table.buffer = guarded<add_buffer, const assay_buffer*>;
   s.table.factor = guarded<add_factor, int32_t>;
   s.table.given = guarded<add_given, int32_t>;
   s.table.times = guarded<add_times, assay_buf, assay_buf, assay_buf, uint32_t>;
+  s.table.gather = guarded<add_gather, assay_buf, assay_buf>;
   s.table.gram = guarded<add_gram, assay_buf, assay_buf, assay_buf>;
   s.table.terms = guarded<add_terms, const assay_terms*>;
   s.table.each = guarded<add_each, const assay_each*>;

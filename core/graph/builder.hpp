@@ -19,6 +19,8 @@ struct Builder {
   std::set<std::string> names;
   std::set<assay_buf> matrices;  // grams of normals
   std::vector<LineKind> open;    // loops and batches without their end yet
+  void* self = nullptr;          // handed to the functions of lines that are added
+  bool applies = false;          // the program that makes W is being built
   bool failed = false;
   Error error;
 
@@ -72,6 +74,7 @@ struct Builder {
   int32_t push_call(Line line) {
     for (const assay_arg& a : line.args)
       if (a.access & (ASSAY_OUT | ASSAY_ADD)) written[static_cast<size_t>(a.buffer)] = 1;
+    line.self = self;
     body->lines.push_back(std::move(line));
     return ASSAY_OK;
   }
@@ -81,6 +84,7 @@ struct Builder {
 // The verbs, by what they are about: builder.cpp (buffers, report), builder_products.cpp,
 // builder_each.cpp, builder_control.cpp.
 int32_t add_times(assay_builder* b, assay_buf out, assay_buf left, assay_buf right, uint32_t flags);
+int32_t add_gather(assay_builder* b, assay_buf out, assay_buf rows);
 int32_t add_gram(assay_builder* b, assay_buf out, assay_buf left, assay_buf right);
 int32_t add_terms(assay_builder* b, const assay_terms* t);
 int32_t add_normals(assay_builder* b, const assay_normals* t);

@@ -57,8 +57,12 @@ int32_t add_times(assay_builder* b,
   if (!s.writable(out, line.name) || !s.readable(right, line.name)) return ASSAY_E_PLUGIN;
   if (o.role != ASSAY_LOCAL)
     return s.fail("`" + line.name + "`: the result must be a LOCAL buffer");
-  const bool turned = (flags & ASSAY_TRANSPOSED) != 0;
-  if (left == ASSAY_X) {
+  const bool turned = (flags & ASSAY_TRANSPOSED) != 0, labels = r.dtype == ASSAY_I32;
+  if (left == ASSAY_X && labels) {
+    if (o.axis != ASSAY_COLS || r.axis != ASSAY_ROWS || (flags & ~uint32_t{ASSAY_WEIGHTED}) != 0)
+      return s.fail("`" + line.name + "`: labels lie on ROWS and their sums of X on COLS");
+    if (s.written[static_cast<size_t>(out)]) return s.fail("two lines add to `" + o.name + "`");
+  } else if (left == ASSAY_X) {
     if (turned) return s.fail("`" + line.name + "`: only a small operand can be transposed");
     if (o.axis == ASSAY_ONE || r.axis == ASSAY_ONE || o.axis == r.axis)
       return s.fail("`" + line.name +
@@ -80,6 +84,29 @@ int32_t add_times(assay_builder* b,
                o.width != (turned ? r.rows : r.width) || left == out)
       return s.fail("`" + line.name + "`: shapes do not fit: rows (columns) x k times ONE k x m");
   }
+  s.written[static_cast<size_t>(out)] = 1;
+  s.body->lines.push_back(std::move(line));
+  return 0;
+}
+
+int32_t add_gather(assay_builder* b, assay_buf out, assay_buf rows) {
+  Builder& s = Builder::of(b);
+  if (s.failed) return ASSAY_E_PLUGIN;
+  if (!s.use(out, "the result of gather") || !s.use(rows, "the indices of gather"))
+    return ASSAY_E_PLUGIN;
+  const BufferDecl &o = s.decl(out), &r = s.decl(rows);
+  Line line;
+  line.kind = LineKind::kGather;
+  line.name = "gather -> " + o.name;
+  line.axis = ASSAY_ONE;
+  line.out = out;
+  line.left = rows;
+  if (!s.readable(rows, line.name)) return ASSAY_E_PLUGIN;
+  const int64_t width = r.role == ASSAY_SMALLEST ? 2 : 1;
+  if (o.axis != ASSAY_ONE || o.role != ASSAY_LOCAL || o.width != s.model->d() ||
+      r.axis != ASSAY_ONE || r.width != width || o.rows != r.rows)
+    return s.fail("`" + line.name +
+                  "`: rows of X need a LOCAL of m x d on ONE, and m x 1 indices or m smallest");
   s.written[static_cast<size_t>(out)] = 1;
   s.body->lines.push_back(std::move(line));
   return 0;

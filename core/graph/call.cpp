@@ -63,7 +63,7 @@ int32_t call_function(const Frame& frame,
                       Worker& worker,
                       const assay_block& block) {
   try {
-    return line.fn(frame.program->self, &block);
+    return line.fn(line.self, &block);
   } catch (const std::bad_alloc&) {
     return ASSAY_E_MEMORY;
   } catch (const std::exception& e) {

@@ -37,8 +37,10 @@ LineReader::LineReader(const data::Data& x,
                        const data::Lines* csc,
                        int64_t rows,
                        int64_t cols,
-                       bool dense)
-    : x_(&x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights) {
+                       bool dense,
+                       kernels::Isa isa)
+    : x_(&x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights),
+      kernels_(kernels::table<double>(isa)) {
   int64_t length = 0;
   if (rows > 0) length = std::max(length, x.sparse && !dense ? longest(x.csr) : x.cols);
   if (cols > 0) length = std::max(length, x.sparse && !dense ? longest(*csc) : x.rows);
@@ -78,6 +80,46 @@ int32_t LineReader::line(int64_t i, assay_line* out) {
 int32_t LineReader::entries(assay_entries* out) {
   (void)out;
   return ASSAY_E_ARGUMENT;
+}
+
+int32_t LineReader::dense(int64_t first, int64_t count, assay_view* out) {
+  if (axis_ != ASSAY_ROWS || first < 0 || count < 0 || first + count > count_)
+    return ASSAY_E_ARGUMENT;
+  const int64_t ld = kernels::padded<double>(x_->cols);
+  if (block_.size() < count * ld) block_ = AlignedArray<double>(count * ld);
+  data::load<double>(*x_, first_ + first, count, 0, x_->cols, block_.data(), ld);
+  *out = {block_.data(), count, x_->cols, ld, 0, ASSAY_F64, ASSAY_READ_ONLY};
+  return ASSAY_OK;
+}
+
+int32_t LineReader::times(int64_t n,
+                          const int64_t* rows,
+                          const assay_view& B,
+                          double* out,
+                          int64_t ldo) {
+  if (axis_ != ASSAY_ROWS || n < 0 || n > count_ || B.rows != x_->cols || B.dtype != ASSAY_F64 ||
+      B.stride % kernels::pad<double>() != 0 || ldo % kernels::pad<double>() != 0 || ldo < B.cols)
+    return ASSAY_E_ARGUMENT;
+  const auto* b = static_cast<const double*>(B.data);
+  const int64_t ld = kernels::padded<double>(x_->cols);
+  const double* direct = rows ? nullptr : data::direct<double>(*x_, first_, 0);
+  if (direct) {
+    kernels_.rows_product(n, x_->cols, direct, x_->dense.stride, b, B.stride, B.cols, out, ldo,
+                          false);
+    return ASSAY_OK;
+  }
+  if (some_.size() < kChunk * ld) some_ = AlignedArray<double>(kChunk * ld);
+  for (int64_t at = 0; at < n; at += kChunk) {
+    const int64_t some = std::min(kChunk, n - at);
+    for (int64_t i = 0; i < some; ++i) {
+      const int64_t row = rows ? rows[at + i] : at + i;
+      if (row < 0 || row >= count_) return ASSAY_E_ARGUMENT;
+      data::load<double>(*x_, first_ + row, 1, 0, x_->cols, some_.data() + i * ld, ld);
+    }
+    kernels_.rows_product(some, x_->cols, some_.data(), ld, b, B.stride, B.cols, out + at * ldo,
+                          ldo, false);
+  }
+  return ASSAY_OK;
 }
 
 int32_t LineReader::sparse_line(int64_t i, assay_line* out) {

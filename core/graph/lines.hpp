@@ -5,6 +5,7 @@
 
 #include "core/base/aligned.hpp"
 #include "core/data/data.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/plugin/context.hpp"
 
 namespace assay::graph {
@@ -13,13 +14,24 @@ class LineReader final : public plugin::TileSource {
  public:
   // Memory for blocks of at most `rows` rows and `cols` columns (0: never asked for); csc: where
   // columns of sparse X are read. dense: blocks may ask for every zero of sparse X.
-  LineReader(const data::Data& x, const data::Lines* csc, int64_t rows, int64_t cols, bool dense);
+  LineReader(const data::Data& x,
+             const data::Lines* csc,
+             int64_t rows,
+             int64_t cols,
+             bool dense,
+             kernels::Isa isa);
   // Turns to a block of lines of x (the one it was made for, or some rows of that). every_zero:
   // unstored zeros of sparse X are entries too.
   void start(const data::Data& x, int32_t axis, int64_t first, int64_t count, bool every_zero);
   // Line i of the block: observed entries only. Valid until the next call.
   int32_t line(int64_t i, assay_line* out) override;
   int32_t entries(assay_entries* out) override;
+  int32_t dense(int64_t first, int64_t count, assay_view* out) override;
+  int32_t times(int64_t n,
+                const int64_t* rows,
+                const assay_view& B,
+                double* out,
+                int64_t ldo) override;
 
   // Lines of a block that are kept whole, each of `length` entries.
   static int64_t most_lines(int64_t length);
@@ -39,6 +51,8 @@ class LineReader final : public plugin::TileSource {
   AlignedArray<double> values_, weights_;  // one line
   AlignedArray<int64_t> places_;
   AlignedArray<double> panel_, panel_weights_, chunk_;  // columns of dense X, one after another
+  const kernels::Kernels<double>& kernels_;
+  AlignedArray<double> block_, some_;  // rows of X asked for together; grows to what a run needs
 };
 
 }  // namespace assay::graph

@@ -54,6 +54,8 @@ void Lowering::lower(const Line& line) {
       return close_control();
     case LineKind::kGrid:
       return lower_grid(line);
+    case LineKind::kGather:
+      return lower_gather(line);
   }
 }
 

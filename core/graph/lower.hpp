@@ -47,6 +47,8 @@ class Lowering : private Sweeps {
   void lower_times(const Line& line);
   void lower_shaped(const Line& line);
   void lower_square(const Line& line);
+  void lower_labels(const Line& line);
+  void lower_gather(const Line& line);
   void emit_product(const std::string& name, int32_t axis, int opposite, int out, int power);
   void emit_product(int32_t axis, int opposite, int out);
   int shift_buffer();

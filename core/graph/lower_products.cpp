@@ -8,6 +8,7 @@ namespace assay::graph {
 
 void Lowering::lower_times(const Line& line) {
   if (line.left == ASSAY_X && line.right == ASSAY_X) return lower_square(line);
+  if (line.left == ASSAY_X && buffer(line.right).decl.dtype == ASSAY_I32) return lower_labels(line);
   if (line.left == ASSAY_X) {
     const int power = line.flags & ASSAY_PATTERN  ? 0
                       : line.flags & ASSAY_SQUARE ? 2
@@ -29,6 +30,39 @@ void Lowering::lower_times(const Line& line) {
   op.flops = 2.0 * static_cast<double>(buffer(line.left).decl.rows * buffer(line.left).decl.width *
                                        buffer(line.out).decl.width);
   if (buffer(line.right).decl.axis == ASSAY_COLS) x_shaped_.insert(line.left);
+  emit(std::move(op));
+}
+
+// out = X' Z, Z one-hot: rows are added to sums that lie a cluster to a line, and turned at the end.
+void Lowering::lower_labels(const Line& line) {
+  Op op;
+  op.kind = OpKind::kLabels;
+  op.name = line.name;
+  op.axis = ASSAY_ROWS;
+  op.reads_x = op.carried = true;
+  op.densify = shifted_zeros();
+  op.right = line.right;
+  op.weight = (line.flags & ASSAY_WEIGHTED) != 0 ? row_weight(ASSAY_ROWS) : -1;
+  op.out0 = internal("sums of clusters", ASSAY_ONE, ASSAY_SUM, buffer(line.out).decl.width,
+                     model_.d());
+  op.flops = product_flops(1, op.densify);
+  Op turn;
+  turn.kind = OpKind::kTurn;
+  turn.name = line.name + " turned";
+  turn.axis = ASSAY_COLS;
+  turn.extra = op.out0;
+  turn.out0 = line.out;
+  emit(std::move(op));
+  emit(std::move(turn));
+}
+
+void Lowering::lower_gather(const Line& line) {
+  Op op;
+  op.kind = OpKind::kGather;
+  op.name = line.name;
+  op.axis = ASSAY_ONE;
+  op.left = line.left;
+  op.out0 = line.out;
   emit(std::move(op));
 }
 

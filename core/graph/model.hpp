@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,12 @@ struct Buffer {
   void set(int64_t i, int64_t j, double v);
 };
 
+// The solver's lines that make W, where the model does not store it.
+struct Apply {
+  std::function<int32_t(assay_builder*)> fn;  // empty: W is stored
+  void* self = nullptr;
+};
+
 struct Model {
   std::shared_ptr<const data::Data> x;
   data::Facts facts;                                       // of *x
@@ -43,7 +50,9 @@ struct Model {
   int32_t compute = ASSAY_F64;                             // or F32
   int32_t n_factors = 2;
   std::vector<int64_t> layers;  // of an autoencoder: assay_problem's layers
-  Buffer factor[3];  // W n x k, H d x k (long side first), S k1 x k2 between them
+  // W n x k (0 rows where it is made, not stored), H d x k (long side first), S k1 x k2 between.
+  Buffer factor[3];
+  Apply apply;
   bool frozen[3] = {false, false, false};
   bool goes_on = false;  // H and the state are of other rows, to which these come
   std::map<std::string, Buffer> state;  // STATE buffers by name

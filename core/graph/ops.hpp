@@ -49,6 +49,9 @@ struct PlanBuffer {
 enum class OpKind {
   kProduct,      // out = X right (own axis) or, carried, stat = X' left
   kSquare,       // stat: the lower half of X'X (rows) or X X' (columns)
+  kLabels,       // stat (clusters x d): each row of X in the sums of the clusters it is in
+  kTurn,         // out = extra', a matrix on ONE
+  kGather,       // ONE: rows of X whose indices are in left
   kSquareWhole,  // ONE: both halves of it, with the view where entries were taken as stored
   kSmall,        // out (+)= scale * left G (or G'), G on ONE
   kFill,      // out (+)= scale * row weight * vector (1 x k on ONE): the zero term of a linear loss
@@ -109,7 +112,8 @@ struct Image {
 
 struct StatRange {
   int64_t first, size;
-  int32_t role;  // SUM, MIN, MAX
+  int32_t role;    // SUM, MIN, MAX, SMALLEST
+  int64_t ld = 1;  // of its lines
 };
 
 // One sweep over an axis (or one call on ONE): tiles cut into lanes, a partial of statistics per

@@ -63,6 +63,7 @@ void Engine::finish_stage(int s) {
   for (const StatRange& r : stage.ranges) {
     if (r.role != ASSAY_SUM) continue;
     int64_t bad = 0;
+    if (r.role == ASSAY_SMALLEST) continue;  // infinity: a place that is free
     for (int64_t i = 0; i < r.size; ++i) bad += std::isfinite(stage.root[r.first + i]) ? 0 : 1;
     if (bad > 0)
       return fail(

@@ -20,12 +20,13 @@ namespace assay::graph {
 class Program {
  public:
   // Calls build(builder, purpose) and checks the result. `who` names the plugin in messages. An
-  // empty program is fine.
+  // empty program is fine. applies: it is the one that makes W.
   using Build = std::function<int32_t(assay_builder*)>;
   static Expected<std::shared_ptr<const Program>> build(const Model& model,
                                                         const std::string& who,
                                                         void* self,
-                                                        const Build& fn);
+                                                        const Build& fn,
+                                                        bool applies = false);
   bool empty() const;
   ~Program();
 

@@ -16,6 +16,7 @@ struct BufferDecl {
   int32_t side = -1;   // FACTOR: which
   int32_t given = -1;  // one of the host's read-only buffers
   bool zero = false, output = false;
+  bool made_w = false;  // LOCAL: W, which the model does not store
   int64_t rows = 0, width = 0;
 };
 
@@ -29,7 +30,8 @@ enum class LineKind {
   kLoop,     // left: until, or ASSAY_NO; count: most turns
   kBatches,  // count: rows of a batch; flags: order
   kEnd,
-  kGrid  // count: blocks a side
+  kGrid,   // count: blocks a side
+  kGather  // left: indices
 };
 
 struct Line {
@@ -40,6 +42,7 @@ struct Line {
   uint32_t flags = 0;
   assay_terms terms{};
   assay_fn fn = nullptr;
+  void* self = nullptr;  // of the plugin whose function that is
   std::vector<assay_arg> args;
   int32_t tag = 0;
   assay_buf gram = ASSAY_NO;  // kNormals; out is the right side
@@ -49,7 +52,6 @@ struct Line {
 
 struct Program::Body {
   std::string who;  // the plugin, for messages
-  void* self = nullptr;
   std::vector<BufferDecl> buffers;
   std::vector<Line> lines;
 };

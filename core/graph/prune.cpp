@@ -16,6 +16,7 @@ void line_reads(const Line& line, std::vector<assay_buf>& out) {
     case LineKind::kReport:
     case LineKind::kNormals:
     case LineKind::kLoop:
+    case LineKind::kGather:
       add(line.left);
       add(line.right);
       break;
@@ -41,6 +42,7 @@ void line_writes(const Line& line, std::vector<assay_buf>& out) {
   switch (line.kind) {
     case LineKind::kTimes:
     case LineKind::kGram:
+    case LineKind::kGather:
       add(line.out);
       break;
     case LineKind::kTerms:

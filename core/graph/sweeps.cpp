@@ -213,7 +213,7 @@ void Sweeps::place_sums(const Op& op, int index) {
     p.offset = stage.partial;
     const int64_t size = p.decl.rows * p.ld;
     stage.partial += (size + 7) / 8 * 8;
-    stage.ranges.push_back({p.offset, size, p.decl.role});
+    stage.ranges.push_back({p.offset, size, p.decl.role, p.ld});
     stage.stats.push_back(b);
   }
 }

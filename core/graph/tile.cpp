@@ -108,7 +108,8 @@ void TypedLanes<T>::size(Worker& w) const {
   w.line_values = AlignedArray<double>(longest_tile);
   w.normals = AlignedArray<unsigned char>(normals);
   if (line_rows > 0 || line_cols > 0)
-    w.lines = std::make_unique<LineReader>(x_, frame_.csc, line_rows, line_cols, every_zero);
+    w.lines = std::make_unique<LineReader>(x_, frame_.csc, line_rows, line_cols, every_zero,
+                                           frame_.isa);
 }
 
 template <class T>
@@ -238,6 +239,15 @@ int32_t TypedLanes<T>::run_op(const Op& op, Tile& t) const {
     case OpKind::kSquareWhole:
       whole_square(op);
       return ASSAY_OK;
+    case OpKind::kLabels:
+      add_labels(op, t);
+      return ASSAY_OK;
+    case OpKind::kTurn:
+      turn(op, t);
+      return ASSAY_OK;
+    case OpKind::kGather:
+      gather(op);
+      return ASSAY_OK;
     case OpKind::kTerms:
       return run_terms(op, t);
     case OpKind::kNormals:
@@ -296,11 +306,20 @@ double scalar(const Frame& frame, int b) {
   }
 }
 
+// Keys of b among those of a.
+void merge_smallest(const StatRange& r, double* a, const double* b) {
+  const assay_view view = {a, r.size / r.ld, 2, r.ld, 0, ASSAY_F64, 0};
+  for (int64_t at = 0; at + 1 < r.size && b[at + 1] >= 0; at += r.ld)
+    assay_smallest_add(&view, b[at], static_cast<int64_t>(b[at + 1]));
+}
+
 void combine(const Stage& stage, double* left, const double* right) {
   for (const StatRange& r : stage.ranges) {
     double* a = left + r.first;
     const double* b = right + r.first;
-    if (r.role == ASSAY_MIN)
+    if (r.role == ASSAY_SMALLEST)
+      merge_smallest(r, a, b);
+    else if (r.role == ASSAY_MIN)
       for (int64_t i = 0; i < r.size; ++i) a[i] = std::min(a[i], b[i]);
     else if (r.role == ASSAY_MAX)
       for (int64_t i = 0; i < r.size; ++i) a[i] = std::max(a[i], b[i]);
@@ -315,6 +334,11 @@ void clear(const Stage& stage, double* partial) {
                      : r.role == ASSAY_MAX ? -std::numeric_limits<double>::infinity()
                                            : 0.0;
     std::fill_n(partial + r.first, r.size, v);
+    if (r.role != ASSAY_SMALLEST) continue;
+    for (int64_t at = 0; at + 1 < r.size; at += r.ld) {
+      partial[r.first + at] = std::numeric_limits<double>::infinity();
+      partial[r.first + at + 1] = -1;
+    }
   }
 }
 

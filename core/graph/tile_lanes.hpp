@@ -265,6 +265,14 @@ class TypedLanes final : public Lanes {
   void square_of_lines(const Op& op, const Tile& t) const;
   void whole_square(const Op& op) const;
 
+  // ---- tile_labels.cpp: sums of clusters, rows of X by index ----
+
+  void add_labels(const Op& op, Tile& t) const;
+  void turn(const Op& op, const Tile& t) const;
+  void gather(const Op& op) const;
+  void add_stored_row(int64_t row, double w, double* line) const;
+  static int64_t index_of(const Whole& w, int64_t i, int64_t j);
+
   // ---- tile_normals.cpp: normal equations line by line ----
 
   // Most entries of a line.

@@ -93,6 +93,8 @@ struct Kernels {
   // The same of bytes, exactly: at most kMostByteRows rows. words: aligned to 64 bytes,
   // square_bytes_words(rows, cols) of them.
   void (*square_bytes)(int64_t rows, int64_t cols, const uint8_t* x, int64_t ldx, int32_t* words, double* q, int64_t ldq);
+  // sum[j] += w x[j], in double.
+  void (*add_row)(int64_t cols, const T* x, double w, double* sum);
   // Sum over i, p < k of a[i, p] b[i, p], in double.
   double (*dot)(int64_t rows, int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb);
   // out[a * ldo + j] = b[j * ldb + a]: the image the model block wants.

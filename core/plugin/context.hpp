@@ -23,6 +23,11 @@ class TileSource {
   virtual ~TileSource() = default;
   virtual int32_t line(int64_t i, assay_line* out) = 0;
   virtual int32_t entries(assay_entries* out) = 0;
+  // Rows together: of a block of rows only.
+  virtual int32_t dense(int64_t, int64_t, assay_view*) { return ASSAY_E_ARGUMENT; }
+  virtual int32_t times(int64_t, const int64_t*, const assay_view&, double*, int64_t) {
+    return ASSAY_E_ARGUMENT;
+  }
 };
 // Bump memory of one worker: grows in the first calls, then never again; reset() before each
 // callback.

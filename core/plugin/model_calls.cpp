@@ -27,6 +27,23 @@ int32_t entries(assay_ctx* ctx, assay_entries* out) {
   return ctx->tile->entries(out);
 }
 
+int32_t dense(assay_ctx* ctx, int64_t first, int64_t count, assay_view* out) {
+  if (!ctx || !out) return ASSAY_E_ARGUMENT;
+  if (!ctx->tile) return refuse(ctx, "asks for rows of X in a function not flagged ASSAY_EACH_X");
+  return ctx->tile->dense(first, count, out);
+}
+
+int32_t times(assay_ctx* ctx,
+              int64_t n,
+              const int64_t* rows,
+              const assay_view* B,
+              double* out,
+              int64_t ldo) {
+  if (!ctx || !B || !out) return ASSAY_E_ARGUMENT;
+  if (!ctx->tile) return refuse(ctx, "asks for rows of X in a function not flagged ASSAY_EACH_X");
+  return ctx->tile->times(n, rows, *B, out, ldo);
+}
+
 using Span = int32_t (*kernels::LossFunctions<double>::*)(void*,
                                                           assay_ctx*,
                                                           int64_t,
@@ -46,7 +63,7 @@ int32_t span(assay_ctx* ctx, int64_t n, const double* x, const double* m, double
 }  // namespace
 
 const assay_tile* tile_service() {
-  static const assay_tile table = {sizeof(assay_tile), 0, line, entries};
+  static const assay_tile table = {sizeof(assay_tile), 0, line, entries, dense, times};
   return &table;
 }
 

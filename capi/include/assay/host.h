@@ -204,11 +204,17 @@ typedef struct assay_entries {
 } assay_entries;
 
 /* Service "assay.tile/1": X from inside a block function. line: of row (column) i of the block, 0 <= i < count, in an each
-   flagged ASSAY_EACH_X; it stays until the next call. entries: of a grid's block. [worker] */
+   flagged ASSAY_EACH_X; it stays until the next call. entries: of a grid's block. dense: in an each on ROWS flagged
+   ASSAY_EACH_X, rows first .. first + count - 1 of the block as count x d float64 with hidden entries (and unstored zeros) 0;
+   it stays until the next call of dense. times: out (n x B->cols, lines of ldo doubles, a multiple of 8 that
+   holds them) = rows[0 .. n - 1] of the block times B, an argument on COLS (d x m); rows NULL: the first n. [worker] */
 typedef struct assay_tile {
   uint32_t struct_size, flags;
   int32_t (*line)(assay_ctx *ctx, int64_t i, assay_line *out);
   int32_t (*entries)(assay_ctx *ctx, assay_entries *out);
+  int32_t (*dense)(assay_ctx *ctx, int64_t first, int64_t count, assay_view *out);
+  int32_t (*times)(assay_ctx *ctx, int64_t n, const int64_t *rows, const assay_view *B, double *out,
+                   int64_t ldo);
 } assay_tile;
 
 /* Service "assay.loss/1": the model's loss on a span, and the penalties' companion for solvers that walk entries themselves.
@@ -243,7 +249,7 @@ ASSAY_SIZE_(assay_penalty_calls, 64);
 ASSAY_SIZE_(assay_files, 24);
 ASSAY_SIZE_(assay_line, 48);
 ASSAY_SIZE_(assay_entries, 48);
-ASSAY_SIZE_(assay_tile, 24);
+ASSAY_SIZE_(assay_tile, 40);
 ASSAY_SIZE_(assay_loss_calls, 32);
 
 #ifdef __cplusplus

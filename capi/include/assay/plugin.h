@@ -199,6 +199,8 @@ typedef struct assay_problem {
      W is the last of them, k[0] its width (one more with BIAS), H the weights from there to X. Else 0 and NULL. */
   int64_t n_layers;
   const int64_t *layers;
+  /* A mixture: what density.h says of its family; its components are k[0]. Else NULL. */
+  const struct assay_density_facts *density;
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -228,12 +230,18 @@ enum {
    (`model.kind: autoencoder`, `model.layers`); its program for the purpose MEASURE brings W up to date before anything is
    measured, and may report "objective". NO_RESIDUAL: what it finds is not stationary for the
    sets of the factors alone (H follows from other arrays, W is orthogonal), so the host takes no KKT
-   residual; a program for the purpose MEASURE that reports "kkt" states the solver's own. */
+   residual; a program for the purpose MEASURE that reports "kkt" states the solver's own. MAKES_W: W is a function of the row
+   of X, H and STATE (its cluster, its responsibilities) and is stored nowhere: the program for the purpose APPLY writes it,
+   and the host puts those lines in front of any other program that asks for factor(0), whose W is then a LOCAL; new rows get
+   their W by that program alone. Such a solver reports its "objective" in every step. MIXTURE: `model.kind: mixture`, the
+   density's components; H holds their means. */
 enum {
   ASSAY_FITS_TWO = 1,
   ASSAY_FITS_THREE = 2,
   ASSAY_SOLVER_NO_RESIDUAL = 4,
-  ASSAY_FITS_AUTOENCODER = 8
+  ASSAY_FITS_AUTOENCODER = 8,
+  ASSAY_SOLVER_MAKES_W = 16,
+  ASSAY_FITS_MIXTURE = 32
 };
 
 /* "assay.solver/1", "assay.init/1". create reads options; build states the program for a purpose (STEP, and optionally
@@ -250,6 +258,8 @@ typedef struct assay_solver {
   /* Transforms that stand behind the data's own, in order, each with the option of this solver that is true where it is
      wanted: "centre:centre scale_to_unit:standardise"; they are part of the model. Or NULL. */
   const char *transforms;
+  /* id of the init that stands in where the spec names none ("kmeans_plus_plus"), or NULL: the default one. */
+  const char *start;
 } assay_solver;
 
 typedef struct assay_init {
@@ -288,9 +298,11 @@ typedef struct assay_metric {
                     double *value, const assay_keep *keep);
 } assay_metric;
 
-/* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry; uint8 data go through a table of 256, other storage is rewritten once;
-   with affine too, that follows lazily, and an instance that leaves entries as they are answers apply(n = 0) with ASSAY_E_NOT_FOUND: nothing is rewritten. ROW: a function of one row's entries
-   together (apply gets a whole row: all observed ones, or those that sparse X stores; the others stay 0), rewritten once. */
+/* "assay.transform/1". AFFINE: x' = scale_j x + shift_j, kept lazily on the data view. ELEMENT: any function of one entry;
+   uint8 data go through a table of 256, other storage is rewritten once; with affine too, that follows lazily, and an instance
+   that leaves entries as they are answers apply(n = 0) with ASSAY_E_NOT_FOUND: nothing is rewritten. ROW: a function of one
+   row's entries together (apply gets a whole row: all observed ones, or those that sparse X stores; the others stay 0),
+   rewritten once. */
 enum { ASSAY_TRANSFORM_AFFINE, ASSAY_TRANSFORM_ELEMENT, ASSAY_TRANSFORM_ROW };
 typedef struct assay_transform {
   uint32_t struct_size, flags;
@@ -435,8 +447,8 @@ ASSAY_SIZE_(assay_loss, 104);
 ASSAY_SIZE_(assay_penalty_facts, 32);
 ASSAY_SIZE_(assay_factor_facts, 48);
 ASSAY_SIZE_(assay_penalty, 112);
-ASSAY_SIZE_(assay_problem, 208);
-ASSAY_SIZE_(assay_solver, 64);
+ASSAY_SIZE_(assay_problem, 216);
+ASSAY_SIZE_(assay_solver, 72);
 ASSAY_SIZE_(assay_init, 32);
 ASSAY_SIZE_(assay_trials, 40);
 ASSAY_SIZE_(assay_keep, 24);

@@ -15,13 +15,33 @@ typedef int32_t
     assay_buf; /* id of a buffer of a program; negative: an error that status() explains */
 
 enum { ASSAY_ROWS, ASSAY_COLS, ASSAY_ONE };
-enum { ASSAY_FACTOR, ASSAY_STATE, ASSAY_LOCAL, ASSAY_SUM, ASSAY_MIN, ASSAY_MAX };
+/* SMALLEST: the m least keys of a sweep, ONE m x 2: a key and a row's index, ascending, ties by the index; what is left of
+   the m places holds infinity and -1. Block functions add to it with assay_smallest_add. */
+enum {
+  ASSAY_FACTOR,
+  ASSAY_STATE,
+  ASSAY_LOCAL,
+  ASSAY_SUM,
+  ASSAY_MIN,
+  ASSAY_MAX,
+  ASSAY_SMALLEST
+};
 enum { ASSAY_IN = 1, ASSAY_OUT = 2, ASSAY_INOUT = 3, ASSAY_ADD = 4, ASSAY_BY_COMPONENT = 16 };
-enum { ASSAY_PREPARE, ASSAY_STEP, ASSAY_FINISH, ASSAY_INIT, ASSAY_MEASURE, ASSAY_FIT };
+enum {
+  ASSAY_PREPARE,
+  ASSAY_STEP,
+  ASSAY_FINISH,
+  ASSAY_INIT,
+  ASSAY_MEASURE,
+  ASSAY_FIT,
+  ASSAY_APPLY /* of a solver that makes W: the lines that write factor(0) from X, H and STATE */
+};
 enum { ASSAY_GRAD, ASSAY_MU, ASSAY_VALUE, ASSAY_NEWTON };
 enum { ASSAY_X = -2, ASSAY_NO = -1 };
 /* times. Of X: entries squared; 1 for each observed entry; absolute values. Of a small product: left right'. */
 enum { ASSAY_SQUARE = 1, ASSAY_PATTERN = 2, ASSAY_TRANSPOSED = 4, ASSAY_ABS = 8 };
+/* times by labels: every row counts with its row weight. */
+enum { ASSAY_WEIGHTED = 16 };
 /* factor(): the left operand of the model M = left H': W; of three factors, M = W S H' with S k1 x k2 on ONE (side 2), a LOCAL
    that holds W S as it is at this line. */
 enum { ASSAY_LEFT = 3 };
@@ -31,7 +51,8 @@ enum { ASSAY_EACH_X = 1 };          /* each: fn may ask for lines of X (service 
    row. */
 enum { ASSAY_NATURAL, ASSAY_SHUFFLED, ASSAY_SHUFFLED_ROWS };
 enum {
-  ASSAY_TERMS_SQUARED = 1,    /* terms: the squared loss instead of the model's */
+  /* terms: the squared loss instead of the model's; of a loss whose mean is a function of m (logistic), at that mean */
+  ASSAY_TERMS_SQUARED = 1,
   ASSAY_TERMS_LOG_DENSITY = 2 /* terms, VALUE only: the loss's log_density instead of its value */
 };
 enum { ASSAY_BUFFER_OUTPUT = 1 }; /* buffer: part of the result under its name */
@@ -125,7 +146,11 @@ struct assay_builder {
   /* One of the host's read-only buffers (n x 1 or d x 1). */
   assay_buf (*given)(assay_builder *b, int32_t which);
   /* left = ASSAY_X: out[ROWS] = X right[COLS], or out[COLS] = X' right[ROWS]; left a ROWS or COLS buffer and right ONE
-     (k x k'): a small product; left a LOCAL on ROWS of width d (X-shaped, in X's place: out on ROWS or COLS, as above; it must not cross sweeps); both ASSAY_X: out[ONE], a SUM, = X'X (d x d) or, ASSAY_TRANSPOSED, X X' (n x n). flags ASSAY_SQUARE, ASSAY_PATTERN, ASSAY_ABS, ASSAY_TRANSPOSED. Sees the data view: hidden entries are 0. */
+     (k x k'): a small product; left a LOCAL on ROWS of width d (X-shaped, in X's place: out on ROWS or COLS, as above; it must not cross sweeps); both
+     ASSAY_X: out[ONE], a SUM, = X'X (d x d) or, ASSAY_TRANSPOSED, X X' (n x n). left = ASSAY_X and right an I32 buffer on
+     ROWS, labels: out[COLS] = X' Z, where row i of Z is 1 in every column that row i of right names (-1: none), so out has a
+     column per cluster and is summed row by row. flags ASSAY_SQUARE, ASSAY_PATTERN, ASSAY_ABS, ASSAY_TRANSPOSED,
+     ASSAY_WEIGHTED. Sees the data view: hidden entries are 0. */
   int32_t (*times)(assay_builder *b, assay_buf out, assay_buf left, assay_buf right,
                    uint32_t flags);
   /* out[ONE] SUM = a' b over their common axis. */
@@ -148,6 +173,9 @@ struct assay_builder {
   int32_t (*batches)(assay_builder *b, int64_t size, int32_t order, uint64_t stream);
   int32_t (*end)(assay_builder *b);
   int32_t (*grid)(assay_builder *b, const assay_grid *grid);
+  /* out, a LOCAL on ONE, m x d: the rows of X, as the data view shows them, hidden entries 0, whose indices are in column 0 of
+     rows (ONE, m x 1) or column 1 of a SMALLEST (m x 2); an index below 0 gives a row of zeros. */
+  int32_t (*gather)(assay_builder *b, assay_buf out, assay_buf rows);
 };
 
 /* Adds an each; arguments as {buffer, access}, ... */
@@ -182,6 +210,24 @@ static inline assay_buf assay_sum(assay_builder *b, const char *name, int64_t ro
   return b->buffer(b, &d);
 }
 
+/* Offers a key of row `index` to this lane's part of a SMALLEST. */
+static inline void assay_smallest_add(const assay_view *smallest, double key, int64_t index) {
+  double *const at = (double *)smallest->data;
+  int64_t place = smallest->rows;
+  while (place > 0) {
+    const double *const above = at + (place - 1) * smallest->stride;
+    if (above[0] < key || (above[0] == key && above[1] >= 0 && above[1] < (double)index)) break;
+    if (place < smallest->rows) {
+      at[place * smallest->stride] = above[0];
+      at[place * smallest->stride + 1] = above[1];
+    }
+    --place;
+  }
+  if (place == smallest->rows) return;
+  at[place * smallest->stride] = key;
+  at[place * smallest->stride + 1] = (double)index;
+}
+
 ASSAY_SIZE_(assay_block, 88);
 ASSAY_SIZE_(assay_buffer, 48);
 ASSAY_SIZE_(assay_arg, 8);
@@ -189,7 +235,7 @@ ASSAY_SIZE_(assay_each, 48);
 ASSAY_SIZE_(assay_terms, 40);
 ASSAY_SIZE_(assay_normals, 32);
 ASSAY_SIZE_(assay_grid, 56);
-ASSAY_SIZE_(assay_builder, 120);
+ASSAY_SIZE_(assay_builder, 128);
 
 #ifdef __cplusplus
 }

@@ -63,9 +63,15 @@ void image(int64_t cols, int64_t k, const T* b, int64_t ldb, T* out, int64_t ldo
   }
 }
 
+template <class T>
+void add_row(int64_t cols, const T* x, double w, double* sum) {
+  for (int64_t j = 0; j < cols; ++j) sum[j] += w * static_cast<double>(x[j]);
+}
+
 #define ASSAY_ALGEBRA(T)                                                                          \
   template void gram<T>(int64_t, const T*, int64_t, int64_t, const T*, int64_t, int64_t, double*, \
                         int64_t);                                                                 \
+  template void add_row<T>(int64_t, const T*, double, double*);                                   \
   template double dot<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t);                 \
   template void image<T>(int64_t, int64_t, const T*, int64_t, T*, int64_t);
 ASSAY_ALGEBRA(double)

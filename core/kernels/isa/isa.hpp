@@ -50,6 +50,9 @@ void cols_product(int64_t rows,
 template <class T>
 void square(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int64_t ldq);
 
+template <class T>
+void add_row(int64_t cols, const T* x, double w, double* sum);
+
 // square_bytes.cpp
 void square_bytes(int64_t rows,
                   int64_t cols,

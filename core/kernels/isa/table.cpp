@@ -6,7 +6,7 @@ namespace assay::kernels::ASSAY_ISA_NS {
 
 #define ASSAY_TABLE(T)                                                                            \
   {                                                                                               \
-    rows_product<T>, cols_product<T>, gram<T>, square<T>, square_bytes, dot<T>, image<T>, terms_dense<T>, terms_sparse<T>, \
+    rows_product<T>, cols_product<T>, gram<T>, square<T>, square_bytes, add_row<T>, dot<T>, image<T>, terms_dense<T>, terms_sparse<T>, \
         sparse_rows_product<T>, sparse_cols_product<T>                                            \
   }
 extern const Kernels<double> kernels_f64 = ASSAY_TABLE(double);

@@ -292,6 +292,7 @@ static const assay_solver vtable = {
     create,
     build,
     destroy,
+    NULL,
     NULL};
 static const assay_plugin plugin = {
     sizeof plugin,

@@ -155,6 +155,7 @@ static const assay_solver vtable = {
     create,
     build,
     destroy,
+    NULL,
     NULL};
 #define MATHS                                                                               \
   "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k\n"      \

@@ -282,6 +282,7 @@ static const assay_solver vtable = {
     create,
     build,
     destroy,
+    NULL,
     NULL};
 static const assay_plugin plugin = {
     sizeof plugin,

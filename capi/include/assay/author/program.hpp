@@ -147,6 +147,7 @@ class Builder {
   }
   void loop(int64_t max, assay_buf until) const { b_->loop(b_, max, until); }
   void end() const { b_->end(b_); }
+  void gather(assay_buf out, assay_buf rows) const { b_->gather(b_, out, rows); }
   void report(const char *name, assay_buf buffer) const { b_->report(b_, name, buffer); }
   int32_t status() const { return b_->status(b_); }
 
@@ -170,9 +171,10 @@ constexpr assay_init init_table() {
 template <class T>
 constexpr assay_solver solver_table(uint32_t needs_loss, uint32_t needs_penalty,
                                     uint32_t takes_data, const char *implies, uint32_t flags = 0,
-                                    const char *transforms = nullptr) {
+                                    const char *transforms = nullptr,
+                                    const char *start = nullptr) {
   return {sizeof(assay_solver),   flags,    needs_loss, needs_penalty, takes_data, 0, implies,
-          create_from_problem<T>, build<T>, destroy<T>, transforms};
+          create_from_problem<T>, build<T>, destroy<T>, transforms,    start};
 }
 template <class T>
 constexpr assay_metric metric_table(uint32_t flags) {
