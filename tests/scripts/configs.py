@@ -6,6 +6,7 @@ beside the project), or the spec is skipped with the reason. Specs without a che
 --few-steps all of them do, and nothing is asked but that they run."""
 import csv
 import math
+import operator
 import os
 import pathlib
 import re
@@ -48,18 +49,30 @@ class Run:
 
 
 def array(path, name):
-    """A float64 matrix out of a .npz, without NumPy."""
+    """A float64 matrix (or vector, as a row) out of a .npz, without NumPy."""
     with zipfile.ZipFile(path) as archive:
         raw = archive.read(name + ".npy")
     start = 10 + struct.unpack("<H", raw[8:10])[0]
-    shape = [int(n) for n in re.search(rb"\((\d+), (\d+)\)", raw[10:start]).groups()]
-    flat = struct.unpack(f"<{shape[0] * shape[1]}d", raw[start:])
-    return [flat[i * shape[1]:(i + 1) * shape[1]] for i in range(shape[0])]
+    width = int(re.search(rb"(\d+),?\)", raw[10:start])[1])
+    flat = struct.unpack(f"<{(len(raw) - start) // 8}d", raw[start:])
+    return [flat[i:i + width] for i in range(0, len(flat), width)]
 
 
 def table(path):
     with open(path, encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def cosines(columns):
+    """The mean cosine of the angles between any two columns."""
+    units = [[v / sum(w * w for w in column) ** 0.5 for v in column] for column in columns]
+    pairs = [sum(map(operator.mul, a, b)) for i, a in enumerate(units) for b in units[:i]]
+    return sum(pairs) / len(pairs)
+
+
+def pictures_of_digits():
+    """The shipped digits, a list of 64 counts of dots each."""
+    return [[float(v) for k, v in row.items() if k != "digit"] for row in table(SOURCE / "configs/data/digits.csv")]
 
 
 def run(name, folder, *overrides):
@@ -85,6 +98,106 @@ def expected_codes(name):
 
 
 # ---- What a spec must show ----
+
+def digits(folder):
+    """Sixteen parts, each in a place of its own, leave 26 % of the pictures."""
+    result = run("digits", folder)
+    trial, = result.trials()
+    assert result.rows[0]["stop"] == "converged" and result.values("rel_error")[0] < 0.26, result.rows[0]
+    assert result.values("sparseness.H")[0] > 0.7 and (trial / "pictures" / "H.png").stat().st_size > 1000
+    assert all(v >= 0 for name in "WH" for row in array(trial / "model.npz", name) for v in row)
+
+
+def digits_kl(folder):
+    """About its model a pixel spreads as a Poisson variable of that mean, not by the same at all means."""
+    trial, = run("digits_kl", folder).trials()
+    columns = list(zip(*array(trial / "model.npz", "H")))
+    points = []
+    for row, weights in zip(pictures_of_digits(), array(trial / "model.npz", "W")):
+        for value, column in zip(row, columns):
+            mean = sum(map(operator.mul, weights, column))
+            points.append((mean, (value - mean) ** 2))
+    points.sort()
+    groups = [points[i:i + len(points) // 12] for i in range(0, len(points), len(points) // 12)][3:12]
+    means, variances = ([sum(point[i] for point in group) / len(group) for group in groups] for i in range(2))
+    ratios = [v / m for m, v in zip(means, variances)]
+    assert max(ratios) < 5 * min(ratios) and max(variances) > 1000 * min(variances), (ratios, variances)
+    assert 0.5 < min(ratios) < max(ratios) < 2.5, ratios
+
+
+def random_matrix(folder):
+    """Both rules start at the same factors and never rise; each row of a trace has the sparseness of both factors."""
+    result = run("random_matrix", folder)
+    starts = []
+    for loss in ("squared", "kl"):
+        traces = [table(trial / "trace.csv") for trial in result.trials(model__loss=loss)]
+        starts.append([[row[0][name] for name in ("rel_error", "sparseness.W", "sparseness.H")] for row in traces])
+        for trace in traces:
+            F = [float(row["objective"]) for row in trace]
+            assert len(F) == 301 and all(b <= a * (1 + 1e-12) for a, b in zip(F, F[1:])), loss
+            assert all(0 < float(row[f"sparseness.{name}"]) < 1 for row in trace for name in "WH")
+    assert starts[0] == starts[1] and len(starts[0]) == 3, starts
+
+
+def three_factors(folder):
+    """Groups of pictures and of pixels overlap less where both outer factors are to be orthogonal."""
+    result = run("three_factors", folder)
+    overlap = {}
+    for solver in ("free", "orthogonal"):
+        (trial,), names = result.trials(solver=solver), "WSH"
+        W, S, H = (array(trial / "model.npz", name) for name in names)
+        assert (len(W), len(S), len(S[0]), len(H)) == (1797, 10, 16, 16)
+        assert all(v >= 0 for factor in (W, S, H) for row in factor for v in row)
+        overlap[solver] = (cosines(list(zip(*W))), cosines(H))
+    assert all(o < 0.5 * f for o, f in zip(overlap["orthogonal"], overlap["free"])), overlap
+
+
+def completion(folder):
+    """Soft-impute guesses hidden pixels better than any rank alone, and what is kept is the best guess."""
+    result = run("completion", folder)
+    held = result.values("heldout.rmse")
+    assert len(held) == 4 and max(held[2:]) < min(held[:2]), held
+    for trial, kept in zip(result.trials(), held):
+        best = min(float(row["heldout.rmse"]) for row in table(trial / "trace.csv") if row["heldout.rmse"])
+        assert abs(kept - best) <= 1e-12 * best, (kept, best)
+
+
+def eigendigits(folder):
+    """Eigenvectors of the covariance, none of a larger eigenvalue left out; whitened scores are uncorrelated in one plane."""
+    result = run("eigendigits", folder)
+    plain, white = (result.trials(solver=solver)[0] / "model.npz" for solver in ("pca", "whitened"))
+    H, variances = array(plain, "components"), array(plain, "explained_variance")[0]
+    X = [[v / 16 for v in row] for row in pictures_of_digits()]
+    centred = [[v - sum(column) / len(X) for v in column] for column in zip(*X)]
+    C = [[sum(map(operator.mul, a, b)) / (len(X) - 1) for b in centred] for a in centred]
+    for h, variance in zip(H, variances):
+        image = [sum(map(operator.mul, row, h)) for row in C]
+        assert all(abs(v - variance * u) < 1e-9 for u, v in zip(h, image)), variance
+        assert min(h) < -0.1 and max(h) > 0.1
+    # What is left of the variance when they are taken away is spread over directions of at most the last one's.
+    C = [[v - sum(s * h[i] * h[j] for s, h in zip(variances, H)) for j, v in enumerate(row)] for i, row in enumerate(C)]
+    x = [math.sin(i + 1) for i in range(64)]
+    for _ in range(200):
+        x = [sum(map(operator.mul, row, x)) for row in C]
+        largest = sum(v * v for v in x) ** 0.5
+        x = [v / largest for v in x]
+    assert 0.5 * variances[-1] < largest <= variances[-1] * (1 + 1e-9) and list(variances) == sorted(variances, reverse=True)
+    F = result.values("objective")
+    assert abs(F[0] - F[1]) < 1e-9 * F[0], F
+    assert all(abs(a - b) < 1e-12 for one, other in zip(H, array(white, "components")) for a, b in zip(one, other))
+    scores = list(zip(*array(white, "W")))
+    products = [[sum(map(operator.mul, a, b)) / (len(X) - 1) for b in scores] for a in scores]
+    assert all(abs(v - (i == j)) < 1e-9 for i, row in enumerate(products) for j, v in enumerate(row)), products
+
+
+def pca_fashion(folder):
+    """Randomized components leave what the exact ones leave; the third trial has the fewest that keep four fifths."""
+    result = run("pca_fashion", folder)
+    gram, randomized, fraction = result.values("objective")
+    assert abs(randomized - gram) < 1e-6 * gram < fraction - gram, (gram, randomized, fraction)
+    shares = [v for v in array(result.trials(solver="fraction")[0] / "model.npz", "explained_variance_ratio")[0] if v]
+    assert sum(shares) >= 0.8 > sum(shares[:-1]) and len(shares) < 50, shares
+
 
 def topics(folder):
     """Words of one field are in one topic, words of different fields are not."""
@@ -199,9 +312,7 @@ def design_choices(folder):
         W = array(trial / "model.npz", "W")
         if '"simplex"' in text:
             assert all(abs(sum(row) - 1) < 1e-9 for row in W)
-        norms = [sum(row[a] ** 2 for row in W) ** 0.5 for a in range(4)]
-        cosines = [sum(row[a] * row[b] for row in W) / norms[a] / norms[b] for a in range(4) for b in range(a)]
-        apart.setdefault("orthogonal" if '"orthogonal"' in text else "other", []).append(sum(cosines))
+        apart.setdefault("orthogonal" if '"orthogonal"' in text else "other", []).append(cosines(list(zip(*W))))
     assert max(apart["orthogonal"]) < min(apart["other"]), apart
 
 
@@ -216,7 +327,7 @@ def svd_methods(folder):
 def logistic_pca(folder):
     """Held-out pixels are told better with every component more, by 2 already better than by each pixel's share."""
     result = run("logistic_pca", folder)
-    black = [[float(v) > 7.5 for k, v in r.items() if k != "digit"] for r in table(SOURCE / "configs/data/digits.csv")]
+    black = [[v > 7.5 for v in row] for row in pictures_of_digits()]
     shares = [(sum(pixel) + 0.5) / (len(black) + 1) for pixel in zip(*black)]
     told = sum(math.log(p if v else 1 - p) for row in black for p, v in zip(shares, row))
     held = [v / (0.1 * len(black) * len(shares)) for v in result.values("heldout.log_likelihood")]
@@ -264,8 +375,10 @@ def variational(folder):
         assert (trial / "pictures" / f"{name}.png").stat().st_size > 1000
 
 
-CHECKS = {f.__name__: f for f in (svd_methods, topics, lsi, unmixing, rank_selection, gene_expression, faces, line_fit, step_size, design_choices,
-                                autoencoders, variational, logistic_pca, robust_pca)}
+CHECKS = {f.__name__: f for f in (autoencoders, completion, design_choices, digits, digits_kl, eigendigits, faces, gene_expression,
+                                  line_fit, logistic_pca, lsi, pca_fashion, random_matrix, rank_selection, robust_pca,
+                                  step_size, svd_methods, three_factors, topics, unmixing, variational)}
+
 
 
 def main():

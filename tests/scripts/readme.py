@@ -20,9 +20,10 @@ PATH = re.compile(r"`((?:bench|capi|configs|core|docs|plugins|scripts|tests)/[\w
 
 
 def commands(text, overrides):
-    """The block's commands, one a line, continued lines joined."""
-    for command in text.replace("\\\n", " ").splitlines():
-        if command.strip():
+    """The block's commands, one a line, continued lines joined, without remarks."""
+    for line in text.replace("\\\n", " ").splitlines():
+        command = line.split("  # ")[0].strip()
+        if command:
             yield command + (f" {overrides}" if overrides and command.startswith("assay run") else "")
 
 
