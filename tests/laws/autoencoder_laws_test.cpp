@@ -217,3 +217,22 @@ TEST_CASE("law: what layers cannot do is refused with the option's name") {
   CHECK(refused("layers: [3], loss: itakura_saito", ""));
   CHECK(!refused("layers: [3]", ""));
 }
+
+TEST_CASE("law: `elbo` of what has no posterior is an empty column, and says so once") {
+  for (const bool variational : {false, true}) {
+    const std::string text =
+        std::string("assay: 1\nmodel: { kind: autoencoder, layers: [3] }\n") +
+        "solver: { use: autoencoder, variational: " + (variational ? "true" : "false") +
+        " }\nstop: { max_iter: 9 }\nmeasure: { every: 1, metrics: [elbo] }\n";
+    auto parsed = spec::parse("law.yaml", text, {{}, {}, true}, *registry());
+    REQUIRE(parsed.ok());
+    int said = 0;
+    const plugin::LogSink log = [&](int32_t level, const std::string& line) {
+      if (level == ASSAY_LOG_WARNING && line.find("variational: true") != std::string::npos) ++said;
+    };
+    const Outcome fit = fitted(parsed.experiment->trials[0], dense(unit_problem()),
+                               [&](fit::Task& task, graph::Model&) { task.plan.log = &log; });
+    CHECK(said == (variational ? 0 : 1));
+    for (const auto& row : fit.result.trace.rows) CHECK(std::isnan(row.metrics[0]) == !variational);
+  }
+}

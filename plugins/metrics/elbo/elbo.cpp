@@ -2,6 +2,7 @@
 // Evidence lower bound of a variational autoencoder, the mean over rows in nats: what the solver
 // left in its array `elbo` when it was last measured.
 #include <assay/plugin.hpp>
+#include <atomic>
 #include <limits>
 
 namespace {
@@ -29,13 +30,20 @@ class Elbo {
   void add(const Block& b) const {
     for (int64_t i = 0; i < b.count(); ++i) b.number(1) += b.matrix(0)(i, 0);
   }
-  // Zeros are what nobody wrote: a solver that has no posterior.
+  // Zeros are what nobody wrote: a solver that has no posterior, or held-out entries of its rows.
   void finish(const Block& b) const {
-    b.number(1) = b.number(0) != 0 ? b.number(0) / static_cast<double>(rows_)
-                                   : std::numeric_limits<double>::quiet_NaN();
+    const bool known = b.number(0) != 0;
+    if (!known && !said_.exchange(true))
+      b.call().log(
+          "`elbo` has no value here: it needs the solver's option `variational: true`, and where "
+          "something is held out a split of rows",
+          ASSAY_LOG_WARNING);
+    b.number(1) =
+        known ? b.number(0) / static_cast<double>(rows_) : std::numeric_limits<double>::quiet_NaN();
   }
 
   int64_t rows_;
+  mutable std::atomic<bool> said_{false};
 };
 
 constexpr assay_metric vtable = metric_table<Elbo>(0);
