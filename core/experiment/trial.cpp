@@ -215,6 +215,13 @@ Error placed(Error e, const std::string& key, const spec::Trial& trial, const da
   return e;
 }
 
+// Of a message about "`option: value` ..." the place is the option's.
+std::string blamed(const Error& e, const fit::Chosen& chosen) {
+  for (const auto& [name, value] : chosen.options.values)
+    if (value.given && e.message.rfind("`" + name + ": ", 0) == 0) return "." + name;
+  return "";
+}
+
 // Names that are columns of every trace already.
 bool is_trace_column(const std::string& name) {
   static const std::vector<std::string> columns = {"objective", "loss", "penalty", "kkt"};
@@ -382,7 +389,9 @@ Expected<void> check_methods(const spec::Trial& trial,
   if (!task) return std::move(task.error());
   const auto ask = [&](const fit::Chosen& chosen, int32_t side, const std::string& key) {
     auto method = fit::Method::create(chosen, model, side, nullptr);
-    return method ? Expected<void>() : placed(std::move(method.error()), key, trial, *data.train);
+    if (method) return Expected<void>();
+    Error& e = method.error();
+    return Expected<void>(placed(std::move(e), key + blamed(e, chosen), trial, *data.train));
   };
   if (task->init) ASSAY_TRY(ask(*task->init, -1, "init"));
   ASSAY_TRY(ask(task->solver, -1, "solver"));

@@ -5,11 +5,36 @@
 
 #include <algorithm>
 #include <assay/author/spectral/methods.hpp>
+#include <cstdio>
+#include <string>
 
 template <class Base>
 class FullBasis : public Base {
  protected:
   using Base::Base;
+
+  // Asks for the memory of both bases and of the work on one, before anything is run.
+  void check_memory(const assay::author::Call& call) const {
+    constexpr double kGiga = 1e9, kMost = 1000;  // nobody waits for the QR of more
+    const auto n = static_cast<double>(this->n_), d = static_cast<double>(this->d_),
+               m = std::max(n, d), all = 8 * (2 * n * n + 2 * d * d + m * m) / kGiga;
+    if (all < kMost) {
+      void* const probe = call.host->alloc(static_cast<int64_t>(all * kGiga));
+      call.host->free(probe);
+      if (probe) return;
+    }
+    const auto text = [](double value) {
+      char out[32];
+      std::snprintf(out, sizeof out, "%.*f", value < 100 ? 1 : 0, value);
+      return std::string(out);
+    };
+    const std::string side = std::to_string(std::max(this->n_, this->d_));
+    throw assay::author::Failure(
+        ASSAY_E_MEMORY, "`basis: full` makes " + std::string(n >= d ? "U" : "V") + "_full of " +
+                            side + " x " + side + ", " + text(8 * m * m / kGiga) +
+                            " GB, and needs " + text(all) + " GB in all")
+        .help("leave `basis` out: the model holds the singular vectors it uses");
+  }
 
   // Arrays U_full (n x n) and V_full (d x d), whose first columns are those of the vectors.
   void full_bases(const assay::author::Builder& b, const assay_buf vectors[2]) const {

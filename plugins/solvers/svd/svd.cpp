@@ -16,6 +16,7 @@ class Svd : public FullBasis<SingularVectors<Svd>> {
   Svd(Call call, const assay_problem& p)
       : FullBasis<SingularVectors<Svd>>(call, p, Options(call.host, p.options).flag("symmetric")) {
     full_ = Options(call.host, p.options).text("basis").value_or("thin") == "full";
+    if (full_ && known_ < 0) check_memory(call);
   }
 
   void build(const Builder& b, int32_t purpose) const {
