@@ -36,8 +36,7 @@ const std::vector<CodeText>& code_texts() {
       {"E0009", "the model has no such residual",
        "`assay residual` keeps x - m where it is larger than a threshold. The loss `huber` has "
        "one, "
-       "its delta; for other losses `--threshold` says it. Under losses such as `logistic`, whose "
-       "model is in log-odds, x - m means nothing."},
+       "its delta; for other losses `--threshold` says it."},
       {"E0100", "the spec is not valid YAML",
        "The text breaks YAML's own rules: a bracket or quote that is not closed, a tab in the "
        "indentation, a key in a place where none can be. The fault is often on the line above the "

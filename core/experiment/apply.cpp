@@ -106,11 +106,7 @@ Expected<kernels::Member> product(const SavedModel& saved) {
 Expected<void> to_means(const SavedModel& saved,
                         const plugin::Registry& registry,
                         kernels::Member& X) {
-  auto use = use_from_json(saved.about["model"]["loss"], "loss", registry);
-  if (!use) return std::move(use.error());
-  auto descriptor = find_plugin(registry, "loss", *use);
-  if (!descriptor) return std::move(descriptor.error());
-  auto loss = plugin::Loss::create(**descriptor, use->options);
+  auto loss = loss_of(saved, registry);
   if (!loss) return std::move(loss.error());
   (*loss)->to_means(X.rows * X.cols, reinterpret_cast<double*>(X.bytes.data()));
   return {};
@@ -163,19 +159,18 @@ Expected<Applied> reconstruct(const std::string& model_path,
                               const std::string& out_path,
                               std::shared_ptr<plugin::Registry> registry,
                               const ApplyOptions& options) {
-  auto saved = read_model(model_path);
-  if (!saved) return std::move(saved.error());
-  auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
-  if (!runtime) return std::move(runtime.error());
-  auto learnt = transforms_of(*saved, *runtime->registry);
+  auto model = open_model(model_path, std::move(registry), options);
+  if (!model) return std::move(model.error());
+  const auto& [saved, runtime] = *model;
+  auto learnt = transforms_of(saved, *runtime.registry);
   if (!learnt) return std::move(learnt.error());
-  auto X = product(*saved);
+  auto X = product(saved);
   if (!X) return std::move(X.error());
-  ASSAY_TRY(to_means(*saved, *runtime->registry, *X));
+  ASSAY_TRY(to_means(saved, *runtime.registry, *X));
   auto units =
-      undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, *runtime);
+      undo_learnt(*learnt, reinterpret_cast<double*>(X->bytes.data()), X->rows, X->cols, runtime);
   if (!units) return std::move(units.error());
-  ASSAY_TRY(write_array(out_path, *X, names_of(*saved).cols));
+  ASSAY_TRY(write_array(out_path, *X, names_of(saved).cols));
   Applied done;
   done.rows = X->rows;
   done.cols = X->cols;

@@ -63,24 +63,42 @@ Expected<void> choose_reader(const SavedModel& saved,
 
 }  // namespace
 
-Expected<Opened> open_model(const std::string& model_path,
-                            const std::string& data_path,
-                            std::shared_ptr<plugin::Registry> registry,
-                            const ApplyOptions& options) {
+Expected<Alive> open_model(const std::string& model_path,
+                           std::shared_ptr<plugin::Registry> registry,
+                           const ApplyOptions& options) {
   auto saved = read_model(model_path);
   if (!saved) return std::move(saved.error());
   auto runtime = Runtime::create(std::move(registry), options.threads, "auto", "auto");
   if (!runtime) return std::move(runtime.error());
   runtime->cancel = options.cancel;
   runtime->log = options.log;
-  auto trial = trial_of(*saved, *runtime->registry);
+  return Alive{std::move(*saved), std::move(*runtime)};
+}
+
+Expected<std::shared_ptr<plugin::Loss>> loss_of(const SavedModel& saved,
+                                                const plugin::Registry& registry) {
+  auto use = use_from_json(saved.about["model"]["loss"], "loss", registry);
+  if (!use) return std::move(use.error());
+  auto descriptor = find_plugin(registry, "loss", *use);
+  if (!descriptor) return std::move(descriptor.error());
+  return plugin::Loss::create(**descriptor, use->options);
+}
+
+Expected<Opened> open_model(const std::string& model_path,
+                            const std::string& data_path,
+                            std::shared_ptr<plugin::Registry> registry,
+                            const ApplyOptions& options) {
+  auto model = open_model(model_path, std::move(registry), options);
+  if (!model) return std::move(model.error());
+  const plugin::Registry& plugins = *model->runtime.registry;
+  auto trial = trial_of(model->saved, plugins);
   if (!trial) return std::move(trial.error());
-  ASSAY_TRY(choose_reader(*saved, data_path, options.reader, *runtime->registry, trial->data));
+  ASSAY_TRY(choose_reader(model->saved, data_path, options.reader, plugins, trial->data));
   trial->data.mask_path = options.mask;
-  Session session(*runtime);
-  auto raw = load_rows(*saved, *trial, session);
+  Session session(model->runtime);
+  auto raw = load_rows(model->saved, *trial, session);
   if (!raw) return std::move(raw.error());
-  return Opened{std::move(*saved), std::move(*runtime), std::move(*raw)};
+  return Opened{std::move(model->saved), std::move(model->runtime), std::move(*raw)};
 }
 
 }  // namespace assay::experiment

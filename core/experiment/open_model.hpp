@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A saved model, alive, with new rows from a file.
+// A saved model, alive, alone or with new rows from a file.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,21 @@
 #include "core/experiment/apply.hpp"
 #include "core/experiment/model_file.hpp"
 #include "core/experiment/runtime.hpp"
+#include "core/plugin/instance.hpp"
 
 namespace assay::experiment {
+
+struct Alive {
+  SavedModel saved;
+  Runtime runtime;
+};
+
+Expected<Alive> open_model(const std::string& model_path,
+                           std::shared_ptr<plugin::Registry> registry,
+                           const ApplyOptions& options);
+
+Expected<std::shared_ptr<plugin::Loss>> loss_of(const SavedModel& saved,
+                                                const plugin::Registry& registry);
 
 struct Opened {
   SavedModel saved;

@@ -36,23 +36,12 @@ Expected<void> multiply(int64_t m,
   return {};
 }
 
-Expected<double> threshold_of(const spec::Use& use,
-                              std::optional<double> asked,
-                              const plugin::Registry& registry) {
-  auto d = find_plugin(registry, "loss", use);
-  if (!d) return std::move(d.error());
-  auto loss = plugin::Loss::create(**d, use.options);
-  if (!loss) return std::move(loss.error());
-  const assay_loss_facts& facts = (*loss)->facts();
-  if (facts.tag == ASSAY_TAG_LOGISTIC || facts.tag == ASSAY_TAG_POISSON_LOG)
-    return Error(ASSAY_E_COMBINATION, "E0009",
-                 fmt::format("under loss `{}` the model is no estimate of x, and x - m no residual",
-                             use.id))
-        .with_help("fit with a loss whose model is in the units of the data, such as `huber`");
+Expected<double> threshold_of(const plugin::Loss& loss, std::optional<double> asked) {
   if (asked) return *asked;
+  const assay_loss_facts& facts = loss.facts();
   if (facts.tag == ASSAY_TAG_HUBER) return facts.tag_parameter;
   return Error(ASSAY_E_ARGUMENT, "E0009",
-               fmt::format("loss `{}` has no threshold of its own", use.id))
+               fmt::format("loss `{}` has no threshold of its own", loss.id()))
       .with_help("give one with `--threshold T`; 0 keeps the whole residual");
 }
 
@@ -67,10 +56,11 @@ Expected<Residual> Residual::open(const std::string& model_path,
   if (!opened) return std::move(opened.error());
   const SavedModel& saved = opened->saved;
   const std::shared_ptr<const data::Data> raw = opened->rows;
-  auto trial = trial_of(saved, *opened->runtime.registry);
-  if (!trial) return std::move(trial.error());
+  auto loss = loss_of(saved, *opened->runtime.registry);
+  if (!loss) return std::move(loss.error());
   Residual out;
-  auto delta = threshold_of(trial->model.loss, threshold, *opened->runtime.registry);
+  out.loss_ = *loss;
+  auto delta = threshold_of(**loss, threshold);
   if (!delta) return std::move(delta.error());
   out.threshold_ = *delta;
   auto prepared = prepare_rows(saved, raw, opened->runtime);
@@ -111,6 +101,7 @@ Expected<int64_t> Residual::each(const EntrySink& take, const std::atomic<bool>*
     data::load(*x_, first, count, 0, d, x.data(), d);
     data::load_weights(*x_, first, count, 0, d, weight.data(), d);
     ASSAY_TRY(multiply(count, d, rank_, W_.data() + first * rank_, H_.data(), m.data()));
+    loss_->to_means(count * d, m.data());
     found.clear();
     for (int64_t at = 0; at < count * d; ++at) {
       const auto i = static_cast<size_t>(at);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model leaves of data, soft-thresholded: s = r - delta sign r where |r| > delta, r = x - m.
+// What a model leaves of data, soft-thresholded: s = r - delta sign r where |r| > delta, r = x - m,
+// m the mean the model states: a probability or exp(m) where the loss has a link.
 // Under the loss huber(delta) this is the sparse part of X ~ M + S: the s that makes
 // 1/2 (r - s)^2 + delta |s| least. Made block by block of rows; nothing n x d is kept.
 #pragma once
@@ -51,6 +52,7 @@ class Residual {
 
   std::shared_ptr<const data::Data> x_;  // as the transforms leave them
   std::vector<double> W_, H_;            // n x k and k x d
+  std::shared_ptr<const plugin::Loss> loss_;
   int64_t rank_ = 0;
   double threshold_ = 0;
   bool folded_in_ = false;

@@ -233,3 +233,24 @@ TEST_CASE("robust: the residual of a saved model, entry by entry") {
   CHECK(kept.seen == s.x.n * s.x.d - hidden);
   for (const auto& [at, value] : kept.entries) CHECK(at % 5 != 0);
 }
+
+TEST_CASE("robust: under a link the residual is about the mean") {
+  Problem p = spoilt().x;
+  for (double& v : p.x) v = v > 0 ? 1 : 0;
+  const spec::Trial t = trial("palm", "logistic");
+  Fixture f(dense(p), t);
+  const fit::Result result = f.run();
+  const samples::Folder folder;
+  const std::string model = folder.path("model.npz");
+  REQUIRE(
+      experiment::write_model(model, experiment::save(t, "", *f.model, f.data, result, *registry()))
+          .ok());
+  const Kept kept = residual(model, folder.file("x.csv", csv_text(p)), 0.0);
+  const std::vector<double> m = model_of(f);
+  CHECK(kept.entries.size() > m.size() / 2);
+  for (size_t at = 0; at < m.size(); ++at) {
+    const auto found = kept.entries.find(at);
+    const double left = found == kept.entries.end() ? 0 : found->second;
+    CHECK(std::abs(left - (p.x[at] - 1 / (1 + std::exp(-m[at])))) < 1e-9);
+  }
+}
