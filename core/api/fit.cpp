@@ -162,7 +162,8 @@ Expected<int32_t> transform(experiment::Runtime runtime,
   if (!out.data || (out.dtype != ASSAY_F64 && out.dtype != ASSAY_F32)) {
     return bad_argument("`out` must be memory of float64 or float32");
   }
-  const int64_t k = model.saved.find("W")->cols;
+  const assay::kernels::Member *S = model.saved.find("S"), *H = model.saved.find("H");
+  const int64_t k = S ? S->rows : H->rows;
   if (out.rows != data.x->rows || out.cols != k) {
     return Error(ASSAY_E_SHAPE, "E0307",
                  "`out` must have the rows of the data and " + std::to_string(k) + " columns");

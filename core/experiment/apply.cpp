@@ -93,9 +93,34 @@ Expected<kernels::Member> product(const kernels::Member& A, const kernels::Membe
   return out;
 }
 
+// Rows of H by label: the codes of vector quantisation, decoded.
+kernels::Member decoded(const kernels::Member& labels, const kernels::Member& H) {
+  const std::vector<double> h = doubles(H);
+  kernels::Member out;
+  out.name = "X";
+  out.dtype = ASSAY_F64;
+  out.rows = labels.rows;
+  out.cols = H.cols;
+  out.bytes.resize(static_cast<size_t>(out.rows * out.cols) * sizeof(double));
+  for (int64_t i = 0; i < out.rows; ++i) {
+    int32_t label = 0;
+    std::memcpy(&label, labels.bytes.data() + static_cast<size_t>(i) * sizeof label, sizeof label);
+    std::memcpy(out.bytes.data() + static_cast<size_t>(i * out.cols) * sizeof(double),
+                h.data() + label * H.cols, static_cast<size_t>(out.cols) * sizeof(double));
+  }
+  return out;
+}
+
 // X = W H, or W S H, in the units of the view.
 Expected<kernels::Member> product(const SavedModel& saved) {
-  const kernels::Member &W = *saved.find("W"), &H = *saved.find("H"), *S = saved.find("S");
+  const kernels::Member* const stored = saved.find("W");
+  if (!stored) {
+    const kernels::Member* labels = saved.find("labels");
+    if (labels && labels->dtype == ASSAY_I32) return decoded(*labels, *saved.find("H"));
+    return Error(ASSAY_E_COMBINATION, "E0212", "the model stores no W to reconstruct from")
+        .with_help("`assay transform` gives W of the rows; W times `H` is their reconstruction");
+  }
+  const kernels::Member &W = *stored, &H = *saved.find("H"), *S = saved.find("S");
   if (!S) return product(W, H);
   auto left = product(W, *S);
   if (!left) return left;
@@ -146,9 +171,8 @@ Expected<Applied> partial_fit(const std::string& model_path,
   auto done = partial_fit(opened->saved, opened->rows, steps, opened->runtime);
   if (!done) return std::move(done.error());
   ASSAY_TRY(write_model(out_path, done->model));
-  const kernels::Member& W = *done->model.find("W");
-  return Applied{W.rows,
-                 W.cols,
+  return Applied{opened->rows->rows,
+                 done->model.find("H")->rows,
                  done->fitted.stop,
                  done->fitted.iterations,
                  done->fitted.trace.rows.back().objective,

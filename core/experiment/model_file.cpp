@@ -208,7 +208,8 @@ SavedModel save(const spec::Trial& trial,
   if (!of_rows.empty()) j[kRowArrays] = std::move(of_rows);
   if (!of_state.empty()) j[kStateArrays] = std::move(of_state);
   for (int side = model.n_factors - 1; side >= 0; --side) {
-    saved.arrays.insert(saved.arrays.begin(), user_view(model.factor[side], side));
+    if (model.factor[side].rows > 0)
+      saved.arrays.insert(saved.arrays.begin(), user_view(model.factor[side], side));
   }
   return saved;
 }
@@ -238,7 +239,9 @@ Expected<SavedModel> read_model(const std::string& path) {
                        fmt::format("format {} is not {}", model.about.value("format", 0), kFormat));
   }
   const auto *W = model.find("W"), *H = model.find("H"), *S = model.find("S");
-  const bool fit = W && H && (S ? W->cols == S->rows && S->cols == H->rows : W->cols == H->rows);
+  // W may be made from the rows.
+  const bool fit =
+      H && (!W || (S ? W->cols == S->rows && S->cols == H->rows : W->cols == H->rows));
   if (!fit) return not_a_model(path, "its factors do not fit together");
   return model;
 }

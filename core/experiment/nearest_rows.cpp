@@ -77,7 +77,11 @@ Expected<NearestRows> nearest_rows(const std::string& model_path,
   const auto given = opened->rows->names;
   auto rows = transform_rows(opened->saved, opened->rows, opened->runtime);
   if (!rows) return std::move(rows.error());
-  const Directions known(*opened->saved.find("W")), queries(rows->W);
+  const kernels::Member* W = opened->saved.find("W");
+  if (!W)
+    return Error(ASSAY_E_COMBINATION, "E0212", "the model stores no W to be near to").with_help(
+        "its rows have clusters, not directions: `assay predict`");
+  const Directions known(*W), queries(rows->W);
   NearestRows out;
   for (int64_t i = 0; i < queries.rows; ++i) out.of.push_back(nearest(queries, i, known, count));
   if (given) out.queries = given->rows;

@@ -159,7 +159,17 @@ Expected<Rows> transform_rows(const SavedModel& saved,
     (*model)->frozen[2] = true;
   }
   // What makes W from X is the solver's state.
-  if (!trial->model.layers.empty()) ASSAY_TRY(set_state(saved, **model));
+  const bool made = solver_makes_w(*trial, runtime);
+  if (made || !trial->model.layers.empty()) ASSAY_TRY(set_state(saved, **model));
+  if (made) {
+    graph::Buffer& W = (*model)->factor[0];
+    W = graph::Buffer::make((*model)->compute, data.train->rows, W.width);
+    auto task = make_task(*trial, data, **model, runtime);
+    if (!task) return std::move(task.error());
+    auto rows = fit::make_rows(*task);
+    if (!rows) return std::move(rows.error());
+    return Rows{user_view(W, 0), std::move(*rows)};
+  }
   fit::start_rows(**model, number_from_json(saved.about["data"].value("mean", Json())));
   auto task = make_task(*trial, data, **model, runtime);
   if (!task) return std::move(task.error());

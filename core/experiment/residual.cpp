@@ -68,7 +68,8 @@ Expected<Residual> Residual::open(const std::string& model_path,
   out.x_ = prepared->train;
   for (const Learnt& one : prepared->transforms) out.transforms_.push_back(one.use.id);
 
-  kernels::Member W = *saved.find("W");
+  const kernels::Member* stored = saved.find("W");
+  kernels::Member W = stored ? *stored : kernels::Member();
   out.folded_in_ = W.rows != raw->rows || saved.about["data"].value("hash", "") != raw->id;
   if (raw->names) out.names_ = *raw->names;
   data::Names known = names_of(saved);

@@ -240,6 +240,11 @@ void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& r
                     k, least));
 }
 
+bool solver_makes_w(const spec::Trial& trial, const Runtime& runtime) {
+  const plugin::Descriptor* solver = runtime.registry->find("solver", trial.solver.id);
+  return solver && fit::makes_w(*solver);
+}
+
 fit::StopRules stop_rules(const spec::StopSpec& stop) {
   fit::StopRules rules;
   rules.max_iter = stop.max_iter;
@@ -279,7 +284,11 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
     auto penalties = make_penalties(factor, side, *runtime.registry);
     if (!penalties) return std::move(penalties.error());
     model->penalties[side] = *penalties;
-    const int64_t rows = side == 0 ? data.train->rows : side == 1 ? data.train->cols : rank[0];
+    const bool made = side == 0 && solver_makes_w(trial, runtime);
+    const int64_t rows = made        ? 0
+                         : side == 0 ? data.train->rows
+                         : side == 1 ? data.train->cols
+                                     : rank[0];
     model->factor[side] =
         graph::Buffer::make(model->compute, rows, side == 0 ? rank[0] : rank.back());
     model->frozen[side] = !factor.fixed.empty();
@@ -319,6 +328,12 @@ Expected<void> hold_out(const spec::Trial& trial,
                         fit::Task& task) {
   if (!data.heldout || !reads_heldout(trial)) return {};
   if (!data.heldout_rows) {
+    if (solver_makes_w(trial, runtime))
+      return Error(ASSAY_E_COMBINATION, "E0206",
+                   fmt::format("solver `{}` makes W from whole rows, and single entries are held out",
+                               trial.solver.id))
+          .at("split")
+          .with_help("`split: { use: rows, test: 0.2 }` holds out rows");
     task.heldout.entries = data.heldout;
     return {};
   }

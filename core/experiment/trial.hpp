@@ -35,6 +35,8 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
                               graph::Model& model,
                               const Runtime& runtime);
 
+// Whether W of its model is made from the rows and stored nowhere.
+bool solver_makes_w(const spec::Trial& trial, const Runtime& runtime);
 fit::StopRules stop_rules(const spec::StopSpec& stop);
 
 }  // namespace assay::experiment

@@ -66,6 +66,9 @@ class Loop {
     ASSAY_TRY(finish());
     return certify();
   }
+  ~Loop() { model_.apply = {}; }  // the solver's, which ends here
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
 
  private:
   Expected<void> start() {
@@ -83,6 +86,7 @@ class Loop {
     auto solver = Method::create(task_.solver, model_, -1, options_.log);
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
+    model_.apply = solver_->apply();
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
     auto plan = solver_->plan(ASSAY_STEP, model_, options_);
     if (!plan) return std::move(plan.error());
@@ -106,7 +110,7 @@ class Loop {
     return (solver->flags & ASSAY_SOLVER_NO_RESIDUAL) == 0;
   }
   Expected<void> own_measure() {
-    if (host_residual()) return {};
+    if (host_residual() && !makes_w()) return {};
     graph::PlanOptions options = options_;
     if (!makes_rows()) options.compute = ASSAY_F64;
     auto plan = solver_->plan(ASSAY_MEASURE, model_, options);
@@ -114,6 +118,8 @@ class Loop {
     own_ = std::move(*plan);
     return {};
   }
+  // W is stored nowhere: the solver alone knows the objective.
+  bool makes_w() const { return fit::makes_w(*task_.solver.descriptor); }
   // W is made from X: the solver's MEASURE brings it up to date, and may know the objective.
   bool makes_rows() const {
     const auto* solver = static_cast<const assay_solver*>(task_.solver.descriptor->plugin->vtable);
@@ -164,7 +170,9 @@ class Loop {
     row.seconds = p_.seconds;
     ASSAY_TRY(make_rows(row));
     if (stop_ == Stop::kNonFinite) return {};
-    if (task_.stop.kkt_tol > 0) {
+    if (makes_w()) {
+      if (task_.stop.kkt_tol > 0) ASSAY_TRY(measure_made(row));
+    } else if (task_.stop.kkt_tol > 0) {
       auto e = certificate_->evaluate();
       if (!e) return not_finite(std::move(e.error()));
       row.loss = e->loss;
@@ -178,6 +186,17 @@ class Loop {
     }
     ASSAY_TRY(measure_factors(row));
     if (task_.watch) keep_best(row);
+    return {};
+  }
+
+  // The objective and the residual of a solver that makes W, at the model as it is.
+  Expected<void> measure_made(TraceRow& row) {
+    if (!own_) return {};
+    auto made = own_->run(false);
+    if (!made) return not_finite(std::move(made.error()));
+    if (made->has_objective) row.loss = row.objective = made->objective;
+    const auto found = made->reports.find("kkt");
+    if (found != made->reports.end()) row.kkt = found->second;
     return {};
   }
 
@@ -235,7 +254,8 @@ class Loop {
 
   Expected<void> step(bool due, TraceRow& row) {
     // The first step also shows whether this program brings a loss at all.
-    const bool wants_loss = due && (std::isnan(row.loss) || p_.iteration == 0);
+    const bool wants_loss =
+        due && !makes_w() && (std::isnan(row.loss) || p_.iteration == 0);
     const Clock::time_point begin = Clock::now();
     auto result = step_->run(wants_loss, p_.iteration);
     p_.seconds += seconds_since(begin);
@@ -252,6 +272,7 @@ class Loop {
 
   void test(TraceRow& row) {
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
+    if (makes_w()) row.loss = row.objective;
     row.rel_change = relative_change(p_.memory, row.objective);
     watch_digits(row.loss);
     StopRules rules = task_.stop;
@@ -313,6 +334,7 @@ class Loop {
   Expected<Result> certify() {
     TraceRow row;
     ASSAY_TRY(make_rows(row));
+    if (makes_w()) return certify_made(std::move(row));
     auto e = evaluate_end();
     if (!e) return std::move(e.error());
     row.iteration = kept_iteration();
@@ -326,6 +348,17 @@ class Loop {
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));
     return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_)};
+  }
+
+  Expected<Result> certify_made(TraceRow row) {
+    row.iteration = kept_iteration();
+    row.seconds = p_.seconds;
+    ASSAY_TRY(measure_made(row));
+    ASSAY_TRY(measure_factors(row, stop_ != Stop::kInterrupted));
+    row.rel_change = relative_change(p_.memory, row.objective);
+    const Evaluation e{row.loss, row.kkt};
+    push(std::move(row));
+    return Result{stop_, p_.iteration, p_.seconds, e, std::move(p_.trace), std::move(numeric_)};
   }
 
   const Task& task_;

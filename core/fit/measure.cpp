@@ -46,6 +46,7 @@ struct Measurer::Body {
   graph::Model* model = nullptr;
   graph::Model entries;  // the same model over held-out entries; factors are copied in
   std::optional<HeldoutRows> rows;
+  std::unique_ptr<Method> rows_solver;
   graph::PlanOptions options;
   std::vector<Column> columns;
 
@@ -60,6 +61,16 @@ struct Measurer::Body {
     entries.layers = model->layers;
     std::copy_n(model->penalties, 3, entries.penalties);
     std::copy_n(model->factor, 3, entries.factor);
+  }
+
+  // Where W of held-out rows is made, metrics of them ask this solver for it.
+  Expected<void> made_by(const graph::PlanOptions& how) {
+    if (!makes_w(*rows->solver.descriptor)) return {};
+    auto made = Method::create(rows->solver, *rows->model, -1, how.log);
+    if (!made) return std::move(made.error());
+    rows_solver = std::move(*made);
+    rows->model->apply = rows_solver->apply();
+    return {};
   }
 
   Expected<void> take_factors(bool closing) {
@@ -87,7 +98,8 @@ Expected<std::unique_ptr<Measurer>> Measurer::create(graph::Model& model,
       std::any_of(columns.begin(), columns.end(), [](const auto& c) { return c.heldout; });
   if (any_heldout && heldout.rows) {
     body.rows = heldout.rows;
-    tell_limit(options.log);
+    ASSAY_TRY(body.made_by(options));
+    if (!body.rows->model->apply.fn) tell_limit(options.log);
   } else if (any_heldout) {
     const auto& x = heldout.entries;
     if (!x || x->rows != model.n() || x->cols != model.d()) {

@@ -52,6 +52,16 @@ Expected<std::unique_ptr<Method>> Method::create(const Chosen& chosen,
   return method;
 }
 
+bool makes_w(const plugin::Descriptor& solver) {
+  return solver.kind == "solver" && (static_cast<const assay_solver*>(solver.plugin->vtable)->flags &
+                                     ASSAY_SOLVER_MAKES_W) != 0;
+}
+
+graph::Apply Method::apply() const {
+  if (!makes_w(*chosen_.descriptor)) return {};
+  return {[this](assay_builder* b) { return build_(self_, b, ASSAY_APPLY); }, self_};
+}
+
 Method::~Method() {
   if (!destroy_ || !self_) return;
   (void)plugin::guarded(nullptr, chosen_.descriptor->id, [this] {
@@ -65,7 +75,8 @@ Expected<std::unique_ptr<graph::Plan>> Method::plan(int32_t purpose,
                                                     const graph::PlanOptions& options) const {
   auto program = graph::Program::build(
       model, chosen_.descriptor->id, self_,
-      [this, purpose](assay_builder* b) { return build_(self_, b, purpose); });
+      [this, purpose](assay_builder* b) { return build_(self_, b, purpose); },
+      purpose == ASSAY_APPLY);
   if (!program) return std::move(program.error());
   if ((*program)->empty()) return std::unique_ptr<graph::Plan>();
   graph::PlanOptions made = options;

@@ -13,6 +13,9 @@
 
 namespace assay::fit {
 
+// Whether a solver makes W from the rows, so that no model stores it.
+bool makes_w(const plugin::Descriptor& solver);
+
 // A plugin as chosen, before it lives.
 struct Chosen {
   const plugin::Descriptor* descriptor = nullptr;
@@ -27,6 +30,8 @@ class Method {
                                                   const graph::Model& model,
                                                   int32_t side,
                                                   const plugin::LogSink* log);
+  // The lines of a solver that makes W, for the model it makes it for; they live as long as this.
+  graph::Apply apply() const;
   ~Method();
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;

@@ -56,7 +56,7 @@ void copy(const graph::Buffer& from, graph::Buffer& to) {
 void take_state(const graph::Model& fitted, graph::Model& rows) {
   for (auto& [name, state] : rows.state)
     std::fill_n(state.bytes.data(), state.bytes.size(), static_cast<unsigned char>(0));
-  if (fitted.layers.empty()) return;
+  if (fitted.layers.empty() && !fitted.apply.fn) return;
   for (const auto& [name, state] : fitted.state) {
     if (name.rfind(graph::kRowsState, 0) == 0) continue;
     const auto found = rows.state.find(name);
@@ -91,6 +91,27 @@ StopRules solve_well(StopRules rules) {
   return rules;
 }
 
+Expected<Result> make_rows(const Task& task) {
+  graph::Model& model = *task.model;
+  auto solver = Method::create(task.solver, model, -1, task.plan.log);
+  if (!solver) return std::move(solver.error());
+  Result result;
+  result.stop = Stop::kConverged;
+  result.iterations = 1;
+  result.certificate = {kNotMeasured, kNotMeasured};
+  TraceRow row;
+  for (const int32_t purpose : {ASSAY_APPLY, ASSAY_MEASURE}) {
+    auto plan = (*solver)->plan(purpose, model, task.plan);
+    if (!plan) return std::move(plan.error());
+    if (!*plan) continue;
+    auto step = (*plan)->run(false);
+    if (!step) return std::move(step.error());
+    if (step->has_objective) row.loss = row.objective = result.certificate.loss = step->objective;
+  }
+  result.trace.rows.push_back(std::move(row));
+  return result;
+}
+
 Expected<void> solve_rows(const HeldoutRows& rows,
                           const graph::Model& fitted,
                           bool brief,
@@ -98,6 +119,7 @@ Expected<void> solve_rows(const HeldoutRows& rows,
   graph::Model& model = *rows.model;
   for (int side = 1; side < model.n_factors; ++side) copy(fitted.factor[side], model.factor[side]);
   take_state(fitted, model);
+  if (fitted.apply.fn) return {};  // W is made where it is asked for
   start_rows(model, mean_of(fitted.facts));
   Task task;
   task.model = &model;

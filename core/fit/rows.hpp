@@ -14,6 +14,9 @@
 
 namespace assay::fit {
 
+struct Task;
+struct Result;
+
 // Fills W with one constant, mean_x / (k mean(H)), so that W H starts at the mean of X and nothing
 // depends on the order of the rows; with three factors the mean is that of S H. mean_x: of the
 // training data.
@@ -22,6 +25,10 @@ void start_rows(graph::Model& rows, double mean_x);
 // W alone is a smaller problem than the fit was, and is solved further: what stopped the fit early
 // must not leave new rows worse off than those it saw.
 StopRules solve_well(StopRules rules);
+
+// W of new rows by a solver that makes it: one run of its lines into task.model, which stores W
+// here. The result's objective is that of these rows.
+Expected<Result> make_rows(const Task& task);
 
 // Held-out rows: a model over them with the training model's H and S and a W of its own, a function
 // of those factors alone.

@@ -219,16 +219,27 @@ class TrialReader {
     if (auto use = standard_use(*d, path, root_, context_)) out = std::move(*use);
   }
 
+  // The init that the solver names as its own, where it is loaded.
+  const plugin::Descriptor* own_start() const {
+    const plugin::Descriptor* solver = context_.registry.find("solver", trial_.solver.id);
+    if (!solver || is_supplied("init", supplied_)) return nullptr;
+    const auto* table = static_cast<const assay_solver*>(solver->plugin->vtable);
+    if (!ASSAY_HAS(table, start) || !table->start) return nullptr;
+    return context_.registry.find("init", table->start);
+  }
+
   void plugins() {
-    if (const Node* node = find_path(root_, "init")) {
-      if (auto use = read_use(*node, "init", "init", context_)) trial_.init = std::move(*use);
-    } else if (trial_.model.kind != kAutoencoder) {
-      standard("init", "init", trial_.init);
-    }
     if (const Node* node = find_path(root_, "solver")) {
       if (auto use = read_use(*node, "solver", "solver", context_)) trial_.solver = std::move(*use);
     } else {
       missing("solver", "`solver: id` names the algorithm; `assay list solvers` shows them");
+    }
+    if (const Node* node = find_path(root_, "init")) {
+      if (auto use = read_use(*node, "init", "init", context_)) trial_.init = std::move(*use);
+    } else if (const plugin::Descriptor* d = own_start()) {
+      if (auto use = standard_use(*d, "init", root_, context_)) trial_.init = std::move(*use);
+    } else if (trial_.model.kind != kAutoencoder) {
+      standard("init", "init", trial_.init);
     }
     if (const Node* node = find_path(root_, "writers"))
       trial_.writers = read_uses(*node, "writer", "writers", context_);
