@@ -10,10 +10,14 @@ namespace assay::graph {
 
 namespace {
 
+// A copy the function works on and that is put back after; or, in place, what to put back should it
+// fail.
 struct Copied {
   int arg;
   double* copy;
   bool by_component;
+  unsigned char* kept_of = nullptr;  // in place: the block itself, `bytes` long
+  size_t bytes = 0;
 };
 
 // Where the slice of an own-axis argument starts; tile memory counts from the block.
@@ -105,8 +109,10 @@ class Block {
     } else {
       worker_.ctx.tile = nullptr;
     }
-    const int32_t status = call_function(frame_, line_, worker_, block);
-    return status == ASSAY_OK ? commit() : status;
+    int32_t status = call_function(frame_, line_, worker_, block);
+    if (status == ASSAY_OK) status = commit();
+    if (status != ASSAY_OK) take_back();
+    return status;
   }
 
  private:
@@ -160,7 +166,8 @@ class Block {
     v.flags = ASSAY_READ_ONLY;
   }
 
-  // The block's own rows: in place, or as a copy where they are written, turned or narrow.
+  // The block's own rows: in place, what outlives the step with a copy to go back to; or as a copy
+  // where they are turned or narrow.
   bool view_slice(int i) {
     const assay_arg& a = arg(i);
     const PlanBuffer& b = buffer(a.buffer);
@@ -186,9 +193,13 @@ class Block {
     auto* copy =
         static_cast<double*>(worker_.copies.take((by_component ? v.cols : v.rows) * stride * 8));
     if (!copy) return false;
-    if (one_run(dtype, ld, stride, by_component))
-      std::memcpy(copy, at, static_cast<size_t>(v.rows * ld) * sizeof(double));
-    else if (dtype == ASSAY_F32)
+    if (one_run(dtype, ld, stride, by_component)) {
+      const size_t bytes = static_cast<size_t>(v.rows * ld) * sizeof(double);
+      std::memcpy(copy, at, bytes);
+      copied_[n_copied_++] = {i, copy, false, at, bytes};
+      return true;
+    }
+    if (dtype == ASSAY_F32)
       copy_in(reinterpret_cast<const float*>(at), ld, v.rows, v.cols, by_component, copy, stride);
     else
       copy_in(reinterpret_cast<const double*>(at), ld, v.rows, v.cols, by_component, copy, stride);
@@ -213,9 +224,17 @@ class Block {
       const PlanBuffer& b = buffer(a.buffer);
       // A line that lives for something else it writes must not touch a factor that is fixed.
       const bool fixed = b.decl.side >= 0 && frame_.model->frozen[b.decl.side];
-      if ((a.access & ASSAY_OUT) && !fixed) put_back(copied_[c], a.buffer);
+      if (copied_[c].kept_of && fixed)
+        std::memcpy(copied_[c].kept_of, copied_[c].copy, copied_[c].bytes);
+      if (!copied_[c].kept_of && (a.access & ASSAY_OUT) && !fixed) put_back(copied_[c], a.buffer);
     }
     return ASSAY_OK;
+  }
+
+  // What was written in place is as it was.
+  void take_back() {
+    for (int c = 0; c < n_copied_; ++c)
+      if (copied_[c].kept_of) std::memcpy(copied_[c].kept_of, copied_[c].copy, copied_[c].bytes);
   }
 
   int32_t dtype_of(int index) const {
@@ -233,9 +252,7 @@ class Block {
     const assay_view& v = views_[copied.arg];
     const int64_t rows = copied.by_component ? v.cols : v.rows,
                   width = copied.by_component ? v.rows : v.cols;
-    if (one_run(dtype, ld, v.stride, copied.by_component))
-      std::memcpy(at, copied.copy, static_cast<size_t>(rows * ld) * sizeof(double));
-    else if (dtype == ASSAY_F32)
+    if (dtype == ASSAY_F32)
       copy_out(copied.copy, v.stride, rows, width, copied.by_component,
                reinterpret_cast<float*>(at), ld);
     else
