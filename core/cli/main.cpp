@@ -132,14 +132,17 @@ void add_graph(CLI::App& app, Tool& tool) {
 void add_apply(CLI::App& app, Tool& tool) {
   const auto [forth, new_rows] =
       add_verb(app, tool, "transform", "apply a saved model to new rows", transform);
+  const auto [which, clustered] =
+      add_verb(app, tool, "predict", "the cluster of each new row under a saved model", predict);
   const auto [on, more_rows] =
       add_verb(app, tool, "partial-fit", "go on fitting a saved model over new rows", partial_fit);
   const auto [near, queries] =
       add_verb(app, tool, "nearest", "the rows of a model most similar to new rows", nearest);
   const auto [left, observed] = add_verb(
       app, tool, "residual", "what a saved model leaves of data, as a sparse matrix", residual);
-  for (const auto& [verb, flags] : {std::pair(forth, new_rows), std::pair(on, more_rows),
-                                    std::pair(near, queries), std::pair(left, observed)}) {
+  for (const auto& [verb, flags] :
+       {std::pair(forth, new_rows), std::pair(which, clustered), std::pair(on, more_rows),
+        std::pair(near, queries), std::pair(left, observed)}) {
     verb->add_option("model", flags->model, "model.npz of a trial")->required()->type_name("MODEL");
     verb->add_option("data", flags->data, "file with the new rows")->required()->type_name("DATA");
     verb->add_option("--reader", flags->reader,
@@ -150,6 +153,11 @@ void add_apply(CLI::App& app, Tool& tool) {
   on->add_option("--steps", more_rows->steps, "most steps; 0: the model's own stop tests")
       ->type_name("N")
       ->capture_default_str();
+  clustered->output = "labels.csv";
+  which->add_option("-o,--output", clustered->output, "file to write, CSV")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_common(*which, tool);
   more_rows->output = "model.npz";
   on->add_option("-o,--output", more_rows->output, "model to write, .npz")
       ->type_name("FILE")

@@ -58,6 +58,7 @@ experiment::ApplyOptions apply_options(const Tool& tool, const ApplyFlags& flags
 int partial_fit(const Tool& tool, const ApplyFlags& flags);
 int transform(const Tool& tool, const ApplyFlags& flags);
 int reconstruct(const Tool& tool, const ApplyFlags& flags);
+int predict(const Tool& tool, const ApplyFlags& flags);
 int nearest(const Tool& tool, const ApplyFlags& flags);
 int residual(const Tool& tool, const ApplyFlags& flags);
 

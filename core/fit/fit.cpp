@@ -347,7 +347,7 @@ class Loop {
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));
-    return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_)};
+    return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_), {}};
   }
 
   Expected<Result> certify_made(TraceRow row) {
@@ -358,7 +358,7 @@ class Loop {
     row.rel_change = relative_change(p_.memory, row.objective);
     const Evaluation e{row.loss, row.kkt};
     push(std::move(row));
-    return Result{stop_, p_.iteration, p_.seconds, e, std::move(p_.trace), std::move(numeric_)};
+    return Result{stop_, p_.iteration, p_.seconds, e, std::move(p_.trace), std::move(numeric_), {}};
   }
 
   const Task& task_;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/expected.hpp"
@@ -56,6 +58,8 @@ struct Result {
   Evaluation certificate;
   Trace trace;                   // last row: the certificate's
   std::optional<Error> numeric;  // what the step said, for kNonFinite
+  // Of new rows, by name: what a solver that makes W says of each beside it.
+  std::vector<std::pair<std::string, graph::Buffer>> rows;
 };
 
 // Numerical trouble is a stop reason; an error is a plugin's or ours.

@@ -107,6 +107,11 @@ Expected<Result> make_rows(const Task& task) {
     auto step = (*plan)->run(false);
     if (!step) return std::move(step.error());
     if (step->has_objective) row.loss = row.objective = result.certificate.loss = step->objective;
+    if (purpose != ASSAY_APPLY) continue;
+    for (const std::string& name : (*plan)->row_outputs()) {
+      auto found = (*plan)->output(name);
+      if (found) result.rows.emplace_back(name, std::move(*found));
+    }
   }
   result.trace.rows.push_back(std::move(row));
   return result;

@@ -27,7 +27,7 @@ void start_rows(graph::Model& rows, double mean_x);
 StopRules solve_well(StopRules rules);
 
 // W of new rows by a solver that makes it: one run of its lines into task.model, which stores W
-// here. The result's objective is that of these rows.
+// here. The result's objective is that of these rows, its `rows` what the lines leave beside W.
 Expected<Result> make_rows(const Task& task);
 
 // Held-out rows: a model over them with the training model's H and S and a W of its own, a function

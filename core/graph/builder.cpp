@@ -22,7 +22,7 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
   d.role = in->role;
   d.dtype = in->dtype == ASSAY_NUM ? ASSAY_F64 : in->dtype;
   d.zero = in->zero != 0;
-  d.output = (in->flags & ASSAY_BUFFER_OUTPUT) != 0;
+  d.output = (in->flags & ASSAY_BUFFER_OUTPUT) != 0 && (!s.inlined || d.role == ASSAY_STATE);
   d.width = in->width == 0 ? s.model->factor[0].width : in->width;
   if (d.axis < ASSAY_ROWS || d.axis > ASSAY_ONE)
     return s.fail("buffer `" + d.name + "` has an unknown axis");
@@ -84,9 +84,9 @@ void make_rows(Builder& s) {
     return;
   }
   void* const own = std::exchange(s.self, s.model->apply.self);
-  s.applies = true;
+  s.applies = s.inlined = true;
   (void)s.model->apply.fn(&s.table);
-  s.applies = false;
+  s.applies = s.inlined = false;
   s.self = own;
 }
 

@@ -21,6 +21,7 @@ struct Builder {
   std::vector<LineKind> open;    // loops and batches without their end yet
   void* self = nullptr;          // handed to the functions of lines that are added
   bool applies = false;          // the program that makes W is being built
+  bool inlined = false;          // as a part of this one: it leaves no results of its own
   bool failed = false;
   Error error;
 

@@ -283,6 +283,14 @@ Expected<StepResult> Plan::run(bool measure, int64_t step) {
   return r;
 }
 
+std::vector<std::string> Plan::row_outputs() const {
+  std::vector<std::string> names;
+  for (const PlanBuffer& b : body_->engine.layout.buffers)
+    if (b.decl.output && b.decl.role == ASSAY_LOCAL && b.decl.axis == ASSAY_ROWS)
+      names.push_back(b.decl.name);
+  return names;
+}
+
 Expected<Buffer> Plan::output(const std::string& name) const {
   const Engine& e = body_->engine;
   for (size_t i = 0; i < e.layout.buffers.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "assay/plugin.h"
 #include "core/base/expected.hpp"
@@ -105,6 +106,8 @@ class Plan {
   Expected<StepResult> run(bool measure, int64_t step = 0);
   // LOCAL and SUM buffers flagged OUTPUT, and STATE, after a run: copied out, or not found.
   Expected<Buffer> output(const std::string& name) const;
+  // Names of those LOCALs that lie on ROWS: what a program says of each row.
+  std::vector<std::string> row_outputs() const;
   bool values_come_free() const;  // the loss falls out of the step's own products (squared)
   Estimate estimate() const;
   int live_partials() const;  // most partials of a sweep that ever lived at a time
