@@ -176,11 +176,13 @@ class Programs {
     const assay_buf D = b_.local("gradient_w", ASSAY_ROWS, k_),
                     G = b_.local("gradient_h", ASSAY_COLS, k_), rows = b_.sum("rows", 1, 1);
     b_.terms(ASSAY_GRAD, ASSAY_ROWS, D, ASSAY_NO);
-    b_.terms(ASSAY_GRAD, ASSAY_COLS, G, ASSAY_NO);
-    const Gradients by = backpropagate(net, pass, input, D, rows);
+    const Gradients by = backpropagate(net, pass, D, rows);
     const assay_buf rate = b_.small("rate", 1, 4);
     b_.each<&Autoencoder::schedule>(
         "schedule", ASSAY_ONE, {{net.count, ASSAY_INOUT}, {rows, ASSAY_IN}, {rate, ASSAY_OUT}});
+    // Behind the rate, so that columns are updated in the sweep that finds their gradients.
+    b_.terms(ASSAY_GRAD, ASSAY_COLS, G, ASSAY_NO);
+    b_.times(by.weights[0], input, by.delta);
     assay_buf by_output = G;
     if (s_.tied) {
       by_output = b_.local("gradient_both", ASSAY_COLS, k_);
@@ -208,11 +210,11 @@ class Programs {
 
   struct Gradients {
     std::vector<assay_buf> weights, biases;
+    assay_buf delta = ASSAY_NO;  // by the first layer's sums: X' delta is weights[0], not yet stated
   };
   // From D, the gradient by [A_L 1], down to the first layer; `rows` counts the batch's.
   Gradients backpropagate(const Net& net,
                           const Pass& pass,
-                          assay_buf input,
                           assay_buf D,
                           assay_buf rows) const {
     Gradients by;
@@ -235,7 +237,7 @@ class Programs {
       const std::string name = named("gradient", l);
       if (l == 0) {
         by.weights[0] = b_.local(name.c_str(), ASSAY_COLS, s_.tied ? k_ : layer.sums);
-        b_.times(by.weights[0], input, delta);
+        by.delta = delta;
         break;
       }
       by.weights[l] = b_.sum(name.c_str(), layer.in, layer.sums);
