@@ -4,6 +4,8 @@
 #ifndef ASSAY_STEPS_H
 #define ASSAY_STEPS_H
 
+#include <string.h>
+
 #include "plugin.h"
 
 #ifdef __cplusplus
@@ -13,6 +15,11 @@ extern "C" {
 /* Row i of a float64 view. */
 static inline double *assay_row(const assay_view *v, int64_t i) {
   return (double *)v->data + i * v->stride;
+}
+
+/* Row i of `to` becomes that of `from`. */
+static inline void assay_copy_row(const assay_view *from, const assay_view *to, int64_t i) {
+  memcpy(assay_row(to, i), assay_row(from, i), (size_t)to->cols * sizeof(double));
 }
 
 /* Declares a STATE buffer of float64 that starts as zeros: 1 x width on ONE; width 0: the model's rank. */
@@ -70,6 +77,38 @@ static inline void assay_normals_at(assay_builder *b, int32_t side, assay_buf at
   n.gram = gram;
   n.rhs = rhs;
   b->normals(b, &n);
+}
+
+/* P = F + beta (F - before), kept >= 0 on demand; then before = F. */
+static inline void assay_extrapolate(const assay_view *F, const assay_view *before,
+                                     const assay_view *P, double beta, int nonneg) {
+  for (int64_t i = 0; i < F->rows; i++) {
+    const double *f = assay_row(F, i);
+    double *old = assay_row(before, i), *p = assay_row(P, i);
+    for (int64_t a = 0; a < F->cols; a++) {
+      p[a] = f[a] + beta * (f[a] - old[a]);
+      if (nonneg && p[a] < 0) p[a] = 0;
+      old[a] = f[a];
+    }
+  }
+}
+
+/* What the model of a step says of row i of T, G the gradient at P: *linear = <g, t - p>, *squares = |t - p|^2. */
+static inline void assay_step_model(const assay_view *P, const assay_view *G, const assay_view *T,
+                                    int64_t i, double *linear, double *squares) {
+  const double *p = assay_row(P, i), *g = assay_row(G, i), *t = assay_row(T, i);
+  *linear = *squares = 0;
+  for (int64_t a = 0; a < P->cols; a++) {
+    *linear += g[a] * (t[a] - p[a]);
+    *squares += (t[a] - p[a]) * (t[a] - p[a]);
+  }
+}
+
+/* A block function, {F IN, kept OUT}. */
+static inline int32_t assay_hold(void *self, const assay_block *b) {
+  (void)self;
+  for (int64_t i = 0; i < b->count; i++) assay_copy_row(&b->arg[0], &b->arg[1], i);
+  return ASSAY_OK;
 }
 
 /* An upper bound of the largest |eigenvalue| of the symmetric k x k matrix Q: after some power steps on |Q|,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Steps that are searched: halved until F(F+) <= F(P) + <G, F+ - P> + |F+ - P|^2 / 2h. */
-#include <string.h>
-
 #include "gradient.h"
 
 enum { MOST_TRIALS = 60 };
@@ -53,8 +51,7 @@ static int32_t try_step(void* self, const assay_block* b) {
   const int32_t bad = gradient_move(self, b, b->tag, P, G, *assay_row(&b->arg[2], 0), &T, &wild);
   if (bad) return bad;
   *assay_row(&b->arg[4], 0) += wild;
-  for (int64_t i = 0; wild > 0 && i < P->rows; i++)
-    memcpy(assay_row(&T, i), assay_row(P, i), (size_t)P->cols * sizeof(double));
+  for (int64_t i = 0; wild > 0 && i < P->rows; i++) assay_copy_row(P, &T, i);
   return ASSAY_OK;
 }
 
@@ -65,14 +62,9 @@ static int32_t compare(void* self, const assay_block* b) {
   const double h = *assay_row(&b->arg[5], 0);
   double* change = assay_row(&b->arg[6], 0);
   for (int64_t i = 0; i < b->count; i++) {
-    const double *p = assay_row(&b->arg[0], i), *g = assay_row(&b->arg[1], i),
-                 *t = assay_row(&b->arg[2], i);
     const double at_p = *assay_row(&b->arg[3], i), at_t = *assay_row(&b->arg[4], i);
-    double linear = 0, squares = 0;
-    for (int64_t a = 0; a < b->arg[0].cols; a++) {
-      linear += g[a] * (t[a] - p[a]);
-      squares += (t[a] - p[a]) * (t[a] - p[a]);
-    }
+    double linear, squares;
+    assay_step_model(&b->arg[0], &b->arg[1], &b->arg[2], i, &linear, &squares);
     change[0] += linear;
     change[1] += squares;
     if (at_t > at_p + linear + squares / (2 * h) + 1e-12 * fabs(at_p)) change[2] += 1;
@@ -93,15 +85,6 @@ static int32_t judge(void* self, const assay_block* b) {
   search[1] = finite && at_t[0] <= bound + 1e-14 * fabs(at_p[0]);
   *accepted = search[1];
   if (!(search[1] > 0)) search[0] *= 0.5;
-  return ASSAY_OK;
-}
-
-/* {F IN, kept OUT} */
-static int32_t hold(void* self, const assay_block* b) {
-  (void)self;
-  for (int64_t i = 0; i < b->arg[0].rows; i++)
-    memcpy(assay_row(&b->arg[1], i), assay_row(&b->arg[0], i),
-           (size_t)b->arg[0].cols * sizeof(double));
   return ASSAY_OK;
 }
 
@@ -156,7 +139,7 @@ void gradient_build_backtracking(assay_builder* b,
   const assay_buf at_t = assay_sum(b, side ? "trial_values_h" : "trial_values_w", 1, 2);
   const assay_buf change = assay_sum(b, side ? "change_h" : "change_w", 1, 3);
   const assay_buf wild = assay_sum(b, side ? "wild_trial_h" : "wild_trial_w", 1, 1);
-  if (coupled) ASSAY_EACH_OF(b, "hold", side, hold, {F, ASSAY_IN}, {other, ASSAY_OUT});
+  if (coupled) ASSAY_EACH_OF(b, "hold", side, assay_hold, {F, ASSAY_IN}, {other, ASSAY_OUT});
   assay_terms_at(b, ASSAY_GRAD, side, P, G, ASSAY_NO, v0);
   ASSAY_EACH_OF(b, "add_values", side, add_values, {v0, ASSAY_IN}, {at_p, ASSAY_ADD});
   ASSAY_EACH_OF(b, "add_norms", side, add_norms, {P, ASSAY_IN}, {G, ASSAY_IN}, {norms, ASSAY_ADD});

@@ -90,16 +90,8 @@ static int32_t step_lee_seung(void* self, const assay_block* b) {
    half space. */
 static int32_t extrapolate(void* self, const assay_block* b) {
   const gradient* s = self;
-  const double* momentum = assay_row(&b->arg[3], 0);
-  for (int64_t i = 0; i < b->arg[0].rows; i++) {
-    const double* f = assay_row(&b->arg[0], i);
-    double *old = assay_row(&b->arg[1], i), *p = assay_row(&b->arg[2], i);
-    for (int64_t a = 0; a < b->arg[0].cols; a++) {
-      p[a] = f[a] + momentum[1] * (f[a] - old[a]);
-      if (s->factor_flags[b->tag] & ASSAY_FACTOR_NONNEG && p[a] < 0) p[a] = 0;
-      old[a] = f[a];
-    }
-  }
+  assay_extrapolate(&b->arg[0], &b->arg[1], &b->arg[2], assay_row(&b->arg[3], 0)[1],
+                    s->factor_flags[b->tag] & ASSAY_FACTOR_NONNEG);
   return ASSAY_OK;
 }
 

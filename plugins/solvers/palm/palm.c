@@ -46,23 +46,12 @@ static int32_t move(const palm* s,
   return s->penalties->prox_rows(b->ctx, b->tag, T, steps);
 }
 
-static void copy_row(const assay_view* from, const assay_view* to, int64_t i) {
-  memcpy(assay_row(to, i), assay_row(from, i), (size_t)to->cols * sizeof(double));
-}
-
 /* {F IN, F before INOUT, P OUT} */
 static int32_t extrapolate(void* self, const assay_block* b) {
   const palm* s = self;
   const double c = s->inertia * (double)b->step / (double)(b->step + 3);
-  for (int64_t i = 0; i < b->count; i++) {
-    const double* f = assay_row(&b->arg[0], i);
-    double *old = assay_row(&b->arg[1], i), *p = assay_row(&b->arg[2], i);
-    for (int64_t a = 0; a < b->arg[0].cols; a++) {
-      p[a] = f[a] + c * (f[a] - old[a]);
-      if (s->factor_flags[b->tag] & ASSAY_FACTOR_NONNEG && p[a] < 0) p[a] = 0;
-      old[a] = f[a];
-    }
-  }
+  assay_extrapolate(&b->arg[0], &b->arg[1], &b->arg[2], c,
+                    s->factor_flags[b->tag] & ASSAY_FACTOR_NONNEG);
   return ASSAY_OK;
 }
 
@@ -110,7 +99,7 @@ static int32_t start_search(void* self, const assay_block* b) {
     search[1] = 0;
     /* A row without a finite gradient stays where it is; one without data still has penalties. */
     *assay_row(&b->arg[3], i) = search[0] > 0 && gg - gg == 0 ? 1 : -1;
-    copy_row(&b->arg[0], &b->arg[4], i);
+    assay_copy_row(&b->arg[0], &b->arg[4], i);
     if (search[0] > 0 && search[0] < *smallest) *smallest = search[0];
   }
   return ASSAY_OK;
@@ -140,15 +129,10 @@ static int32_t judge(void* self, const assay_block* b) {
   for (int64_t i = 0; i < b->count; i++) {
     double *search = assay_row(&b->arg[5], i), *todo = assay_row(&b->arg[6], i);
     if (!(*todo > 0)) continue;
-    const double *p = assay_row(&b->arg[0], i), *g = assay_row(&b->arg[1], i),
-                 *t = assay_row(&b->arg[2], i);
     const double at_p = *assay_row(&b->arg[3], i), at_t = *assay_row(&b->arg[4], i);
     const double h = coupled ? *assay_row(&b->arg[7], 0) : search[0];
-    double linear = 0, squares = 0;
-    for (int64_t a = 0; a < b->arg[0].cols; a++) {
-      linear += g[a] * (t[a] - p[a]);
-      squares += (t[a] - p[a]) * (t[a] - p[a]);
-    }
+    double linear, squares;
+    assay_step_model(&b->arg[0], &b->arg[1], &b->arg[2], i, &linear, &squares);
     const double bound = at_p + linear + squares / (2 * h) + 2e-14 * fabs(at_p);
     const int falls = at_t - at_t == 0 && (at_t <= bound || !(at_p - at_p == 0));
     search[1] += 1;
@@ -178,14 +162,7 @@ static int32_t look(void* self, const assay_block* b) {
 static int32_t take(void* self, const assay_block* b) {
   (void)self;
   for (int64_t i = 0; i < b->count; i++)
-    if (*assay_row(&b->arg[2], i) == 0) copy_row(&b->arg[1], &b->arg[0], i);
-  return ASSAY_OK;
-}
-
-/* {F IN, kept OUT} */
-static int32_t hold(void* self, const assay_block* b) {
-  (void)self;
-  for (int64_t i = 0; i < b->count; i++) copy_row(&b->arg[0], &b->arg[1], i);
+    if (*assay_row(&b->arg[2], i) == 0) assay_copy_row(&b->arg[1], &b->arg[0], i);
   return ASSAY_OK;
 }
 
@@ -193,7 +170,7 @@ static int32_t hold(void* self, const assay_block* b) {
 static int32_t give_back(void* self, const assay_block* b) {
   (void)self;
   if (*assay_row(&b->arg[2], 0) > 0) return ASSAY_OK;
-  for (int64_t i = 0; i < b->count; i++) copy_row(&b->arg[1], &b->arg[0], i);
+  for (int64_t i = 0; i < b->count; i++) assay_copy_row(&b->arg[1], &b->arg[0], i);
   return ASSAY_OK;
 }
 
@@ -221,7 +198,7 @@ static void build_search(const palm* s, assay_builder* b, int32_t side, assay_bu
   const assay_buf left = assay_sum(b, side ? "left_h" : "left_w", 1, 1);
   const assay_buf first = extreme_of(b, side ? "first_step_h" : "first_step_w", ASSAY_MIN);
   const assay_buf next = extreme_of(b, side ? "next_step_h" : "next_step_w", ASSAY_MIN);
-  if (coupled) ASSAY_EACH_OF(b, "hold", side, hold, {F, ASSAY_IN}, {other, ASSAY_OUT});
+  if (coupled) ASSAY_EACH_OF(b, "hold", side, assay_hold, {F, ASSAY_IN}, {other, ASSAY_OUT});
   assay_terms_at(b, ASSAY_GRAD, side, P, G, ASSAY_NO, at_p);
   ASSAY_EACH_OF(b, "start_search", side, start_search, {base, ASSAY_IN}, {G, ASSAY_IN},
                 {search, ASSAY_INOUT}, {todo, ASSAY_OUT}, {T, ASSAY_OUT}, {first, ASSAY_ADD});
