@@ -32,6 +32,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "plugin.h"
 
@@ -87,6 +88,25 @@ inline void push_dense(const assay_sink &sink, int64_t row0, const assay_dense &
 }
 inline void push_sparse(const assay_sink &sink, int64_t row0, const assay_sparse &block) {
   if (const int32_t status = sink.sparse(sink.self, row0, &block); status < 0) throw Fault{status, "", "", "", "", ""};
+}
+
+/* Rows row0 .. row0 + rows - 1 of a matrix that is held as a whole, in CSR. */
+inline void push_rows(const assay_sink &sink, int64_t row0, int64_t rows, int64_t cols, const std::vector<int64_t> &indptr,
+                      const std::vector<int32_t> &indices, std::vector<double> &values) {
+  std::vector<int64_t> starts(indptr.begin() + row0, indptr.begin() + row0 + rows + 1);
+  const int64_t first = starts.front();
+  for (int64_t &start : starts) start -= first;
+  std::vector<int64_t> wide(indices.begin() + first, indices.begin() + first + starts.back());
+  assay_sparse block{};
+  block.values = values.data() + first;
+  block.indices = wide.data();
+  block.indptr = starts.data();
+  block.dtype = ASSAY_F64;
+  block.index_dtype = ASSAY_I64;
+  block.rows = rows;
+  block.cols = cols;
+  block.nnz = starts.back();
+  push_sparse(sink, row0, block);
 }
 
 /* ---- Numbers as text, whatever the locale ---- */

@@ -42,21 +42,7 @@ class Mtx {
       block.col_stride = rows_;
       return assay::reading::push_dense(sink, row0, block);
     }
-    assay_sparse block{};
-    std::vector<int64_t> indptr(indptr_.begin() + row0, indptr_.begin() + row0 + rows + 1);
-    const int64_t first = indptr.front();
-    for (int64_t& p : indptr) p -= first;
-    std::vector<int64_t> indices(cols_of_.begin() + first,
-                                 cols_of_.begin() + first + indptr.back());
-    block.values = values_.data() + first;
-    block.indices = indices.data();
-    block.indptr = indptr.data();
-    block.dtype = ASSAY_F64;
-    block.index_dtype = ASSAY_I64;
-    block.rows = rows;
-    block.cols = cols_;
-    block.nnz = indptr.back();
-    assay::reading::push_sparse(sink, row0, block);
+    assay::reading::push_rows(sink, row0, rows, cols_, indptr_, cols_of_, values_);
   }
 
  private:

@@ -53,21 +53,7 @@ class Svmlight {
                                     labels_.empty() ? 0u : uint32_t{ASSAY_SHAPE_LABELS});
   }
   void read(int64_t row0, int64_t rows, const assay_sink& sink) {
-    const auto begin = static_cast<size_t>(indptr_[static_cast<size_t>(row0)]);
-    std::vector<int64_t> indptr(indptr_.begin() + row0, indptr_.begin() + row0 + rows + 1);
-    for (int64_t& p : indptr) p -= static_cast<int64_t>(begin);
-    std::vector<int64_t> indices(indices_.begin() + static_cast<int64_t>(begin),
-                                 indices_.begin() + static_cast<int64_t>(begin) + indptr.back());
-    assay_sparse block{};
-    block.values = values_.data() + begin;
-    block.indices = indices.data();
-    block.indptr = indptr.data();
-    block.dtype = ASSAY_F64;
-    block.index_dtype = ASSAY_I64;
-    block.rows = rows;
-    block.cols = cols_;
-    block.nnz = indptr.back();
-    assay::reading::push_sparse(sink, row0, block);
+    assay::reading::push_rows(sink, row0, rows, cols_, indptr_, indices_, values_);
   }
   const char* name(int32_t axis, int64_t index) const {
     const bool known =
