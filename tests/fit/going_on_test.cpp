@@ -31,22 +31,28 @@ double loss_of(const experiment::SavedModel& model,
   return rows->fitted.certificate.loss;
 }
 
-}  // namespace
-
-TEST_CASE("warm start: two fits of half the steps are one of all, to the bit") {
-  const Problem p = random_problem();
-  spec::Trial half = mu_trial("kl", p.k), all = half;
-  half.stop.max_iter = 10;
-  all.stop.max_iter = 20;
-  Fixture one(dense(p), half), uncut(dense(p), all);
-  const experiment::SavedModel model = saved_of(one, one.run());
-  Fixture two(dense(p), half);
+// Half the steps, saved and gone on with, are all of them at once, to the bit. The saved half.
+experiment::SavedModel check_halves(const Problem& p, spec::Trial trial) {
+  trial.stop.max_iter = 10;
+  Fixture one(dense(p), trial), two(dense(p), trial);
+  trial.stop.max_iter = 20;
+  Fixture uncut(dense(p), trial);
+  experiment::SavedModel model = saved_of(one, one.run());
   REQUIRE(experiment::start_from(model, two.task).ok());
   two.run();
   uncut.run();
   CHECK(two.factor(0) == uncut.factor(0));
   CHECK(two.factor(1) == uncut.factor(1));
-  Fixture other(dense(random_problem(61, p.d, p.k)), half);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("warm start: two fits of half the steps are one of all, to the bit") {
+  const Problem p = random_problem();
+  const spec::Trial trial = mu_trial("kl", p.k);
+  const experiment::SavedModel model = check_halves(p, trial);
+  Fixture other(dense(random_problem(61, p.d, p.k)), trial);
   const auto refused = experiment::start_from(model, other.task);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == "E0307");
@@ -116,23 +122,14 @@ TEST_CASE("partial fit: solvers without a state go on from H alone") {
 
 TEST_CASE("convex: a warm start goes on with A, and other rows are refused in words") {
   const Problem p = random_problem(60, 23, 4, 3);
-  spec::Trial half = mu_trial("squared", p.k);
-  half.solver = use("solver", "convex");
-  half.model.H.constraint.reset();
-  half.stop.max_iter = 10;
-  spec::Trial all = half;
-  all.stop.max_iter = 20;
-  Fixture one(dense(p), half), uncut(dense(p), all);
-  const experiment::SavedModel model = saved_of(one, one.run());
-  Fixture two(dense(p), half);
-  REQUIRE(experiment::start_from(model, two.task).ok());
-  two.run();
-  uncut.run();
-  CHECK(two.factor(0) == uncut.factor(0));
-  CHECK(two.factor(1) == uncut.factor(1));
+  spec::Trial trial = mu_trial("squared", p.k);
+  trial.solver = use("solver", "convex");
+  trial.model.H.constraint.reset();
+  const experiment::SavedModel model = check_halves(p, trial);
+  Fixture other(dense(p), trial);
   for (const int64_t rows : {60, 30}) {
     const auto more =
-        experiment::partial_fit(model, dense(random_problem(rows, 23, 4, 5)), 5, one.runtime);
+        experiment::partial_fit(model, dense(random_problem(rows, 23, 4, 5)), 5, other.runtime);
     REQUIRE_FALSE(more.ok());
     CHECK(more.error().message.find("other rows") != std::string::npos);
   }
