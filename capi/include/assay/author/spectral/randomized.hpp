@@ -20,10 +20,10 @@ class Randomized : public Base {
   void block_krylov(const Builder &b, int64_t q, int64_t power) const {
     const int32_t axis = this->short_;
     const int64_t blocks = std::min(power + 1, (this->least_ + q - 1) / q), m = q * blocks;
-    const Blocks s = {b.buffer("blocks", axis, ASSAY_STATE, 0, m, true),
-                      b.buffer("images", axis, ASSAY_STATE, 0, m, true),
-                      b.buffer("blocks_known", ASSAY_ONE, ASSAY_STATE, 1, 1, true)};
+    const Blocks s = {b.local("blocks", axis, m), b.local("images", axis, m),
+                      b.small("blocks_known", 1, 1)};
     this->template each<&Randomized::clear>(b, "clear", ASSAY_ONE, {{s.count, ASSAY_OUT}});
+    this->template each<&Randomized::empty>(b, "empty", axis, {{s.Z, ASSAY_OUT}, {s.S, ASSAY_OUT}});
     put(b, "first_block", twice(b, this->start(b, q), q, "start"), s.count, s.Z);
     b.loop(blocks, ASSAY_NO);
     extend(b, s, q, m);
@@ -84,15 +84,19 @@ class Randomized : public Base {
   // ---- block functions ----
 
   void clear(const Block &b) const { b.number(0) = 0; }
+  void empty(const Block &b) const {
+    for (const int32_t all : {0, 1})
+      for (int64_t i = 0; i < b.count(); ++i)
+        std::fill_n(b.matrix(all).row(i).data(), b.matrix(all).cols(), 0.0);
+  }
   void count_on(const Block &b) const { b.number(0) += 1; }
   // {block, count, all}
   void put_block(const Block &b) const {
     const Matrix from = b.matrix(0), to = b.matrix(2);
     const int64_t q = from.cols(), c = static_cast<int64_t>(b.number(1)) * q;
-    for (int64_t i = 0; i < to.rows(); ++i) {
-      if (c == 0) std::fill_n(to.row(i).data(), to.cols(), 0.0);
-      if (c < to.cols()) std::copy_n(from.row(i).data(), q, to.row(i).data() + c);
-    }
+    if (c >= to.cols()) return;  // behind the last
+    for (int64_t i = 0; i < to.rows(); ++i)
+      std::copy_n(from.row(i).data(), q, to.row(i).data() + c);
   }
   // {all, count, block}
   void pick_block(const Block &b) const {
