@@ -46,10 +46,10 @@ release() {
   return $status
 }
 
-# 2. Memory and undefined behaviour, all but the long laws.
+# 2. Memory and undefined behaviour, all but the long laws; a few steps of each config.
 address() { build asan-ubsan && suite asan-ubsan -LE 'long|static'; }
 
-# 3. Data races, on tiny data, where threads are.
+# 3. Data races, where threads are: the laws that name them, and whole fits.
 threads() {
   build tsan test_graph test_fit test_laws && suite tsan -R '^(graph|fit|laws)$'
 }

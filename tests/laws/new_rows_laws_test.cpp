@@ -64,7 +64,8 @@ void transform_is_not_worse(const Posed& posed, const DataPtr& x) {
 
 }  // namespace
 
-TEST_CASE("law: transform of the training rows is not above the fit") {
+TEST_CASE("law: transform of the training rows is not above the fit" *
+          doctest::test_suite("long")) {
   for_every_solver([](const Posed& posed) {
     const Problem p = small_problem(posed, 24, posed.symmetric ? 24 : 12);
     transform_is_not_worse(posed, dense(p));
