@@ -2,7 +2,6 @@
 // Evidence lower bound of a variational autoencoder, the mean over rows in nats: what the solver
 // left in its array `elbo` when it was last measured.
 #include <assay/plugin.hpp>
-#include <atomic>
 #include <limits>
 
 namespace {
@@ -33,17 +32,18 @@ class Elbo {
   // Zeros are what nobody wrote: a solver that has no posterior, or held-out entries of its rows.
   void finish(const Block& b) const {
     const bool known = b.number(0) != 0;
-    if (!known && !said_.exchange(true))
+    if (!known && !said_)
       b.call().log(
           "`elbo` has no value here: it needs the solver's option `variational: true`, and where "
           "something is held out a split of rows",
           ASSAY_LOG_WARNING);
+    said_ = !known;
     b.number(1) =
         known ? b.number(0) / static_cast<double>(rows_) : std::numeric_limits<double>::quiet_NaN();
   }
 
   int64_t rows_;
-  mutable std::atomic<bool> said_{false};
+  mutable bool said_ = false;  // finish is called by one thread at a time
 };
 
 constexpr assay_metric vtable = metric_table<Elbo>(0);
