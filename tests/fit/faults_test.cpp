@@ -68,7 +68,7 @@ void destroy(void* self) { delete static_cast<Self*>(self); }
 
 const plugin::Descriptor* faulty_solver() {
   static const assay_solver table = {sizeof table, 0, 0,     0,       0,       0,
-                                     nullptr,      create, build, destroy, nullptr, nullptr};
+                                     nullptr,      create, build, destroy, nullptr, nullptr, nullptr};
   static assay_plugin p{};
   p.struct_size = sizeof p;
   p.kind = "assay.solver/1";

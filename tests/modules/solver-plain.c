@@ -18,8 +18,8 @@ static int32_t build(void* self, assay_builder* b, int32_t purpose) {
 }
 
 static const assay_solver vtable = {
-    sizeof vtable, 0,   ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_GRAD_ADD, 0, 0, NULL, create, build, NULL,
-    NULL,          NULL};
+    sizeof vtable, 0,   ASSAY_NEEDS_SQUARED, ASSAY_NEEDS_GRAD_ADD, 0, 0, NULL, create, build,
+    NULL,          NULL, NULL, NULL};
 static const assay_plugin plugin = {
     sizeof plugin, 0,    "assay.solver/1", "plain", "does nothing to a squared loss", NULL,
     NULL,          NULL, &vtable,          NULL};

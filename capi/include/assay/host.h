@@ -47,9 +47,16 @@ enum {
   ASSAY_OPT_LO_OPEN = 2, /* the lower end itself is not allowed */
   ASSAY_OPT_HI_OPEN = 4
 };
+/* Flags of a BOOL (values 0 and 1) or an ENUM (0 to 11, in their order), told of the value in force. DRAWS: with it the
+   plugin draws random numbers, whatever its flag DETERMINISTIC says. SETTLES, of a solver: with it the results follow from
+   the data alone, neither from random numbers nor from the start. */
+#define ASSAY_OPT_DRAWS(value) (UINT32_C(1) << (8 + (value)))
+#define ASSAY_OPT_SETTLES(value) (UINT32_C(1) << (20 + (value)))
 typedef struct assay_option {
   const char *name; /* snake_case */
-  const char *doc;  /* one line */
+  /* One line. It begins "a, b: " where other options decide whether this one is read: where a or b is the value of an ENUM
+     of the table, or a BOOL of it that is true (`auto` may choose any value). */
+  const char *doc;
   int32_t type;     /* ASSAY_OPT_...; LIST is a list of numbers; PATH is relative to the spec */
   uint32_t flags;
   double def, lo, hi; /* INT, FLOAT, BOOL (0 or 1), and each number of a LIST: default and range */

@@ -170,12 +170,14 @@ enum {
   ASSAY_FACTOR_COUPLED = 4,
   /* its set is more than f >= 0: an update that only keeps signs ends with prox(F, 0) */
   ASSAY_FACTOR_SET = 8,
-  ASSAY_FACTOR_PENALISED = 16 /* it has penalties beside its set */
+  ASSAY_FACTOR_PENALISED = 16, /* it has penalties beside its set */
+  ASSAY_FACTOR_NO_QUADRATIC = 32 /* a penalty or set of it has no quadratic form (quad_rows) */
 };
 enum {
   ASSAY_PROBLEM_UNEQUAL = 1, /* entries count differently: a mask, weights, unobserved ones */
   ASSAY_PROBLEM_BIAS = 2,    /* an autoencoder with biases: the last component of W is 1 */
-  ASSAY_PROBLEM_GOES_ON = 4  /* H and STATE are those of a fit of other rows, to which these come (partial fit) */
+  ASSAY_PROBLEM_GOES_ON = 4, /* H and STATE are those of a fit of other rows, to which these come (partial fit) */
+  ASSAY_PROBLEM_MAKES_W = 8  /* W is stored nowhere: an init leaves it out */
 };
 typedef struct assay_problem {
   uint32_t struct_size, flags; /* ASSAY_PROBLEM_... */
@@ -201,6 +203,10 @@ typedef struct assay_problem {
   const int64_t *layers;
   /* A mixture: what density.h says of its family; its components are k[0]. Else NULL. */
   const struct assay_density_facts *density;
+  /* Metrics: the class of each row of X, by its label in the data: 0 .. n_classes - 1, in the order in which they first
+     appear, -1 without a label. NULL and 0 where the data have no labels. */
+  const int32_t *row_class;
+  int64_t n_classes;
 } assay_problem;
 
 /* Capabilities a solver needs. */
@@ -224,7 +230,8 @@ enum {
   ASSAY_TAKES_SPARSE = 1,
   ASSAY_TAKES_MASK = 2,
   ASSAY_TAKES_WEIGHTS = 4,
-  ASSAY_TAKES_UNOBSERVED = 8
+  ASSAY_TAKES_UNOBSERVED = 8,
+  ASSAY_TAKES_LINE_WEIGHTS = 16 /* weights of rows and of columns, where WEIGHTS would be of entries too */
 }; /* of the data */
 /* Flags of a solver. FITS: which models; none of these bits: W H. AUTOENCODER: M = W H with W made from X by layers
    (`model.kind: autoencoder`, `model.layers`); its program for the purpose MEASURE brings W up to date before anything is
@@ -260,6 +267,10 @@ typedef struct assay_solver {
   const char *transforms;
   /* id of the init that stands in where the spec names none ("kmeans_plus_plus"), or NULL: the default one. */
   const char *start;
+  /* Optional: how many starts it wants, at least 1. The init runs once for each, in a random stream of its own, before
+     PREPARE; H holds the first, and all stand side by side in STATE `restarts` (COLS, float64, width starts times k), which
+     the solver declares. [setup] */
+  int64_t (*starts)(void *self);
 } assay_solver;
 
 typedef struct assay_init {
@@ -380,6 +391,14 @@ typedef struct assay_results {
   int64_t n_row_names, n_col_names;
   const char *const *row_names; /* NULL when there are none */
   const char *const *col_names;
+  /* Writers: the data of the fit, as its transforms left them. labels: of the rows, or NULL. column: n_rows entries of column
+     j, NaN where hidden; ASSAY_E_ARGUMENT where there is no such column. components: of each of the n_rows rows, the one that
+     its W is largest in, whether W is stored or made. */
+  int64_t n_rows, n_cols;
+  const char *const *labels;
+  void *data;
+  int32_t (*column)(void *data, int64_t j, double *out);
+  int32_t (*components)(void *data, int32_t *out);
 } assay_results;
 typedef struct assay_writer {
   uint32_t struct_size, flags;
@@ -395,7 +414,7 @@ typedef struct assay_writer {
 
 /* Flags of a plugin. DEFAULT: stands in where a spec names none of its kind (metrics: all that carry it); the smallest id
    wins. DETERMINISTIC: its results do not depend on the random stream; a trial of such plugins only runs once, not once
-   per repeat; an option `shuffle` that is on takes the flag back. */
+   per repeat; values of options can say otherwise (ASSAY_OPT_DRAWS, ASSAY_OPT_SETTLES). */
 enum { ASSAY_PLUGIN_DEFAULT = 1, ASSAY_PLUGIN_DETERMINISTIC = 2 };
 typedef struct assay_plugin {
   uint32_t struct_size, flags; /* ASSAY_PLUGIN_... */
@@ -447,8 +466,8 @@ ASSAY_SIZE_(assay_loss, 104);
 ASSAY_SIZE_(assay_penalty_facts, 32);
 ASSAY_SIZE_(assay_factor_facts, 48);
 ASSAY_SIZE_(assay_penalty, 112);
-ASSAY_SIZE_(assay_problem, 216);
-ASSAY_SIZE_(assay_solver, 72);
+ASSAY_SIZE_(assay_problem, 232);
+ASSAY_SIZE_(assay_solver, 80);
 ASSAY_SIZE_(assay_init, 32);
 ASSAY_SIZE_(assay_trials, 40);
 ASSAY_SIZE_(assay_keep, 24);
@@ -458,7 +477,7 @@ ASSAY_SIZE_(assay_shape, 40);
 ASSAY_SIZE_(assay_sink, 32);
 ASSAY_SIZE_(assay_reader, 88);
 ASSAY_SIZE_(assay_named, 72);
-ASSAY_SIZE_(assay_results, 64);
+ASSAY_SIZE_(assay_results, 112);
 ASSAY_SIZE_(assay_writer, 32);
 ASSAY_SIZE_(assay_plugin, 72);
 ASSAY_SIZE_(assay_module, 88);

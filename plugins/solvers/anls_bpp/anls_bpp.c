@@ -94,6 +94,7 @@ static const assay_solver vtable = {
     build,
     destroy,
     NULL,
+    NULL,
     NULL};
 static const assay_plugin plugin = {
     sizeof plugin,

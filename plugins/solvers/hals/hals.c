@@ -156,6 +156,7 @@ static const assay_solver vtable = {
     build,
     destroy,
     NULL,
+    NULL,
     NULL};
 #define MATHS                                                                               \
   "F_a <- clip((r_a - lin_a - sum_{c != a} G_ac F_c) / (G_aa + diag_a)), a = 1 .. k\n"      \

@@ -19,11 +19,14 @@ class Block {
   // Which row (column) of X row i of the block is.
   int64_t index(int64_t i) const { return b_.row ? b_.row[i] : b_.first + i; }
   int64_t step() const { return b_.step; }
+  int64_t turn() const { return b_.turn; }
   int32_t axis() const { return b_.axis; }
   int32_t tag() const { return b_.tag; }
   Matrix matrix(int32_t arg) const { return Matrix(b_.arg[arg]); }
+  Block2d<int32_t> labels(int32_t arg) const { return Block2d<int32_t>(b_.arg[arg]); }
   const assay_view &view(int32_t arg) const { return b_.arg[arg]; }
   double &number(int32_t arg) const { return *static_cast<double *>(b_.arg[arg].data); }
+  int32_t views() const { return b_.n_args; }
   const Call &call() const { return call_; }
 
  private:
@@ -63,7 +66,7 @@ class Builder {
     d.name = name;
     d.axis = axis;
     d.role = role;
-    d.dtype = role == ASSAY_SUM ? ASSAY_F64 : ASSAY_NUM;
+    d.dtype = role >= ASSAY_SUM ? ASSAY_F64 : ASSAY_NUM;
     d.zero = zero ? 1 : 0;
     d.rows = rows;
     d.width = width;
@@ -79,6 +82,23 @@ class Builder {
   }
   assay_buf sum(const char *name, int64_t rows, int64_t width) const {
     return buffer(name, ASSAY_ONE, ASSAY_SUM, rows, width);
+  }
+  // The m least keys of a sweep and their rows.
+  assay_buf smallest(const char *name, int64_t m) const {
+    return buffer(name, ASSAY_ONE, ASSAY_SMALLEST, m, 2);
+  }
+  // Integers on ROWS, `width` to a row: labels for times.
+  assay_buf labels(const char *name, int32_t role, int64_t width, uint32_t flags = 0) const {
+    assay_buffer d{};
+    d.struct_size = sizeof d;
+    d.flags = flags;
+    d.name = name;
+    d.axis = ASSAY_ROWS;
+    d.role = role;
+    d.dtype = ASSAY_I32;
+    d.zero = role == ASSAY_STATE ? 1 : 0;
+    d.width = width;
+    return b_->buffer(b_, &d);
   }
   void times(assay_buf out, assay_buf left, assay_buf right, uint32_t flags = 0) const {
     b_->times(b_, out, left, right, flags);
@@ -173,8 +193,16 @@ constexpr assay_solver solver_table(uint32_t needs_loss, uint32_t needs_penalty,
                                     uint32_t takes_data, const char *implies, uint32_t flags = 0,
                                     const char *transforms = nullptr,
                                     const char *start = nullptr) {
-  return {sizeof(assay_solver),   flags,    needs_loss, needs_penalty, takes_data, 0, implies,
-          create_from_problem<T>, build<T>, destroy<T>, transforms,    start};
+  assay_solver t{sizeof(assay_solver),   flags,    needs_loss, needs_penalty, takes_data, 0,
+                 implies,                create_from_problem<T>, build<T>, destroy<T>, transforms,
+                 start,                  nullptr};
+  if constexpr (requires(const T &object) { object.starts(); })
+    t.starts = [](void *self) -> int64_t {
+      int64_t starts = 1;
+      on<T>(self, nullptr, [&](const T &object) { starts = object.starts(); });
+      return starts;
+    };
+  return t;
 }
 template <class T>
 constexpr assay_metric metric_table(uint32_t flags) {
