@@ -14,6 +14,7 @@
 #include "core/experiment/store.hpp"
 #include "core/experiment/trial.hpp"
 #include "core/experiment/writers.hpp"
+#include "core/fit/components.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -121,6 +122,7 @@ class Execution {
     task->on_step = [this](int64_t iteration, double seconds) {
       observer_.stepped(result_, iteration, trial_.stop.max_iter, seconds);
     };
+    solver_ = task->solver;
     return fit::fit(*task);
   }
 
@@ -138,7 +140,10 @@ class Execution {
     const SavedModel saved = save(trial_, result_.id, *model_, data_, fitted_, *runtime_.registry);
     ASSAY_TRY(write_model(result_.folder + "/model.npz", saved));
     observer_.file_written(result_.folder + "/model.npz");
-    auto files = run_writers(trial_, saved, result_.folder, runtime_);
+    const Behind behind{*data_.train, [this] {
+                          return fit::components_of_rows(*model_, solver_, runtime_.plan_options());
+                        }};
+    auto files = run_writers(trial_, saved, behind, result_.folder, runtime_);
     if (!files) {
       if (of_the_store(files.error())) return std::move(files.error());
       // The model is good and kept; only a picture of it is missing.
@@ -159,6 +164,7 @@ class Execution {
   Observer& observer_;
   TrialResult& result_;
   std::unique_ptr<graph::Model> model_;
+  fit::Chosen solver_;
   fit::Checkpoint checkpoint_;
   fit::Result fitted_;
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writers see named arrays as users do, and names of rows and columns.
+// Writers see named arrays as users do, names of rows and columns, and columns of the data.
 #include "core/experiment/writers.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "core/experiment/files.hpp"
@@ -21,6 +23,21 @@ std::vector<const char*> pointers(const std::vector<std::string>& names) {
 
 void note_file(void* sink, const char* file) {
   static_cast<std::vector<std::string>*>(sink)->push_back(std::string(kPictures) + "/" + file);
+}
+
+int32_t column_of(void* data, int64_t j, double* out) {
+  const data::Data& x = static_cast<const Behind*>(data)->x;
+  if (j < 0 || j >= x.cols) return ASSAY_E_ARGUMENT;
+  for (int64_t i = 0; i < x.rows; ++i)
+    out[i] = x.weight(i, j) > 0 ? x.value(i, j) : std::numeric_limits<double>::quiet_NaN();
+  return ASSAY_OK;
+}
+
+int32_t components_of(void* data, int32_t* out) {
+  const auto found = static_cast<const Behind*>(data)->components();
+  if (!found) return found.error().status;
+  std::copy(found->begin(), found->end(), out);
+  return ASSAY_OK;
 }
 
 Expected<void> run_writer(const spec::Use& use,
@@ -51,6 +68,7 @@ Expected<void> run_writer(const spec::Use& use,
 
 Expected<std::vector<std::string>> run_writers(const spec::Trial& trial,
                                                const SavedModel& model,
+                                               const Behind& behind,
                                                const std::string& folder,
                                                const Runtime& runtime) {
   std::vector<std::string> files;
@@ -70,6 +88,14 @@ Expected<std::vector<std::string>> run_writers(const spec::Trial& trial,
   results.n_col_names = static_cast<int64_t>(cols.size());
   results.row_names = rows.empty() ? nullptr : rows.data();
   results.col_names = cols.empty() ? nullptr : cols.data();
+  const data::Data& x = behind.x;
+  const auto labels = pointers(x.names ? x.names->labels : std::vector<std::string>());
+  results.n_rows = x.rows;
+  results.n_cols = x.cols;
+  results.labels = static_cast<int64_t>(labels.size()) == x.rows ? labels.data() : nullptr;
+  results.data = const_cast<Behind*>(&behind);
+  results.column = column_of;
+  results.components = components_of;
   for (const spec::Use& use : trial.writers) {
     ASSAY_TRY(run_writer(use, results, pictures, runtime, files));
   }

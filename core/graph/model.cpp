@@ -3,6 +3,8 @@
 #include "core/graph/model.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "core/kernels/kernels.hpp"
 
@@ -14,6 +16,18 @@ int64_t element_bytes(int32_t dtype) { return dtype == ASSAY_F32 || dtype == ASS
 bool penalised(const plugin::PenaltySet& set) {
   return std::any_of(set.items().begin(), set.items().end(),
                      [](const auto& item) { return item.facts.kind != ASSAY_PENALTY_SET; });
+}
+
+std::shared_ptr<const Classes> classes_of(std::shared_ptr<const data::Names> names) {
+  auto made = std::make_shared<Classes>();
+  std::unordered_map<std::string_view, int32_t> codes;
+  for (const std::string& label : names->labels) {
+    const auto next = static_cast<int32_t>(codes.size());
+    made->of_row.push_back(label.empty() ? -1 : codes.try_emplace(label, next).first->second);
+  }
+  made->count = static_cast<int64_t>(codes.size());
+  made->of = std::move(names);
+  return made;
 }
 
 }  // namespace
@@ -97,6 +111,11 @@ assay_problem Model::problem() const {
     p.true_rank = x->truth->rank;
     p.true_factor[0] = x->truth->W.data();
     p.true_factor[1] = x->truth->H.data();
+  }
+  if (x->names && static_cast<int64_t>(x->names->labels.size()) == x->rows) {
+    if (!classes_ || classes_->of != x->names) classes_ = classes_of(x->names);
+    p.row_class = classes_->of_row.data();
+    p.n_classes = classes_->count;
   }
   return p;
 }

@@ -42,6 +42,13 @@ struct Apply {
   void* self = nullptr;
 };
 
+// The class of each row, by its label.
+struct Classes {
+  std::shared_ptr<const data::Names> of;
+  std::vector<int32_t> of_row;  // -1 without a label
+  int64_t count = 0;
+};
+
 struct Model {
   std::shared_ptr<const data::Data> x;
   data::Facts facts;                                       // of *x
@@ -54,15 +61,19 @@ struct Model {
   Buffer factor[3];
   Apply apply;
   bool frozen[3] = {false, false, false};
-  bool goes_on = false;  // H and the state are of other rows, to which these come
+  bool goes_on = false;                 // H and the state are of other rows, to which these come
   std::map<std::string, Buffer> state;  // STATE buffers by name
   // Those of them that are part of the result: the plugin's name and the key in state.
   std::map<std::string, std::string> results;
 
   int64_t n() const { return x->rows; }
   int64_t d() const { return x->cols; }
-  // problem as plugins see it; options, stream and side filled in by the caller.
+  // problem as plugins see it; options, stream and side filled in by the caller. Its arrays live as
+  // long as the model and its x.
   assay_problem problem() const;
+
+ private:
+  mutable std::shared_ptr<const Classes> classes_;  // made when problem() first needs them
 };
 
 }  // namespace assay::graph

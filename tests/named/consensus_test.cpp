@@ -47,8 +47,8 @@ struct Fits {
       arrays.push_back({{"W", {W[t].data(), ASSAY_F64, 0, 5, kRank, kRank, 1, 0, 0}},
                         {"H", {H[t].data(), ASSAY_F64, 0, kRank, kObjects, kObjects, 1, 0, 0}}});
     for (auto& a : arrays)
-      results.push_back(
-          {sizeof(assay_results), 0, "factorization", 2, a.data(), 0, 0, nullptr, nullptr});
+      results.push_back({sizeof(assay_results), 0, "factorization", 2, a.data(), 0, 0, nullptr,
+                         nullptr, 0, 0, nullptr, nullptr, nullptr, nullptr});
     for (auto& r : results) pointers.push_back(&r);
     return {sizeof(assay_trials),
             0,

@@ -20,7 +20,21 @@ struct Results {
   const char* cols[4] = {"p0", "p1", "p2", "p3"};
   assay_named arrays[2] = {{"W", {const_cast<float*>(kW), ASSAY_F32, 0, 2, 2, 2, 1, 0, 0}},
                            {"H", {const_cast<double*>(kH), ASSAY_F64, 0, 2, 4, 4, 1, 0, 0}}};
-  assay_results results{sizeof(assay_results), 0, "factorization", 2, arrays, 2, 4, rows, cols};
+  assay_results results{sizeof(assay_results),
+                        0,
+                        "factorization",
+                        2,
+                        arrays,
+                        2,
+                        4,
+                        rows,
+                        cols,
+                        0,
+                        0,
+                        nullptr,
+                        nullptr,
+                        nullptr,
+                        nullptr};
 };
 
 Expected<std::vector<std::string>> write(const std::string& id,
