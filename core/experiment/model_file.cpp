@@ -185,6 +185,10 @@ SavedModel save(const spec::Trial& trial,
       {"H", factor_json(trial.model.H)},    {"solver", to_saved(trial.solver)},
       {"stop", stop_json(trial.stop)},      {"measure_every", trial.measure.every}};
   if (model.n_factors == 3) j["model"]["S"] = factor_json(trial.model.S);
+  if (trial.model.density) {
+    j["model"]["density"] = to_saved(*trial.model.density);
+    j["model"]["dirichlet"] = trial.model.dirichlet;
+  }
   if (!model.layers.empty()) j["model"]["layers"] = model.layers;
   j["seed"] = trial.seed;
   j["repeat"] = trial.repeat;

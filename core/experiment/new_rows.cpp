@@ -72,6 +72,12 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
   auto loss = use_from_json(m["loss"], "loss", registry);
   if (!loss) return std::move(loss.error());
   trial.model.loss = std::move(*loss);
+  if (m.contains("density")) {
+    auto density = use_from_json(m["density"], "density", registry);
+    if (!density) return std::move(density.error());
+    trial.model.density = std::move(*density);
+    trial.model.dirichlet = m.value("dirichlet", trial.model.dirichlet);
+  }
   auto W = factor_from_json(m.value("W", Json::object()), registry);
   if (!W) return std::move(W.error());
   trial.model.W = std::move(*W);

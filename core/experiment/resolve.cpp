@@ -122,6 +122,7 @@ std::vector<std::pair<std::string, const spec::Use*>> plugins_of(const spec::Tri
   if (!trial.data.reader.id.empty()) all.emplace_back("reader", &trial.data.reader);
   for (const spec::Use& use : trial.data.transforms) all.emplace_back("transform", &use);
   all.emplace_back("loss", &trial.model.loss);
+  if (trial.model.density) all.emplace_back("density", &*trial.model.density);
   for (const spec::FactorSpec* factor : {&trial.model.W, &trial.model.H, &trial.model.S}) {
     if (factor->constraint) all.emplace_back("penalty", &*factor->constraint);
     for (const spec::Use& use : factor->penalties) all.emplace_back("penalty", &use);

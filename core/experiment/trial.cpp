@@ -64,6 +64,27 @@ Expected<void> check_domain(const spec::Trial& trial,
   return e;
 }
 
+// Entries outside the domain of a mixture's density, or not whole where it counts.
+Expected<void> check_family(const spec::Trial& trial,
+                            const assay_density_facts& family,
+                            const data::Data& x,
+                            const data::Facts& f) {
+  if (f.min >= family.x_lo && f.max <= family.x_hi) return {};
+  Error e(ASSAY_E_DOMAIN, "E0310",
+          fmt::format("data lie outside the domain of density `{}`", trial.model.density->id));
+  e.key = "data.path";
+  e.file = trial.data.path;
+  e.expected.push_back(fmt::format("x from {} to {}", format_shortest(family.x_lo),
+                                   format_shortest(family.x_hi)));
+  e.found.push_back(f.min < family.x_lo
+                        ? fmt::format("{} at {}", format_shortest(f.min),
+                                      data::place_of(x, f.min_row, f.min_col))
+                        : fmt::format("x up to {}", format_shortest(f.max)));
+  e.help.push_back("`binarise` makes every entry 0 or 1; or use a density that takes these values");
+  e.note.push_back("nothing was clipped and nothing was run");
+  return e;
+}
+
 Expected<std::shared_ptr<plugin::PenaltySet>> make_penalties(const spec::FactorSpec& factor,
                                                              int side,
                                                              const plugin::Registry& registry) {
@@ -232,7 +253,7 @@ bool is_trace_column(const std::string& name) {
 
 void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& runtime) {
   const int64_t k = largest_rank(trial), least = std::min(x.rows, x.cols);
-  if (k > least && trial.model.layers.empty() && runtime.log)
+  if (k > least && trial.model.layers.empty() && !trial.model.density && runtime.log)
     runtime.log(
         ASSAY_LOG_WARNING,
         fmt::format("rank {} is above the smaller side of the data, {}: without constraints "
@@ -255,6 +276,27 @@ fit::StopRules stop_rules(const spec::StopSpec& stop) {
   rules.patience = stop.patience;
   return rules;
 }
+
+namespace {
+
+Expected<void> add_density(const spec::Trial& trial,
+                           const Prepared& data,
+                           const Runtime& runtime,
+                           graph::Model& model) {
+  auto family = find_plugin(*runtime.registry, "density", *trial.model.density);
+  if (!family) return std::move(family.error());
+  auto density = plugin::Density::create(**family, trial.model.density->options, model.problem(),
+                                         trial.model.dirichlet, model.compute);
+  if (!density) return std::move(density.error());
+  model.density = std::move(*density);
+  ASSAY_TRY(check_family(trial, model.density->facts(), *model.x, model.facts));
+  if (data.heldout && reads_heldout(trial))
+    ASSAY_TRY(check_family(trial, model.density->facts(), *data.heldout,
+                           data::measure(*data.heldout)));
+  return {};
+}
+
+}  // namespace
 
 Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
                                                    const Prepared& data,
@@ -301,6 +343,7 @@ Expected<std::unique_ptr<graph::Model>> make_model(const spec::Trial& trial,
       return std::move(done.error()).at(fmt::format("model.{}.fixed", "WHS"[side]));
     }
   }
+  if (trial.model.density) ASSAY_TRY(add_density(trial, data, runtime, *model));
   return model;
 }
 

@@ -56,6 +56,7 @@ struct Measurer::Body {
     entries.facts = data::measure(*x);
     entries.x = std::move(x);
     entries.loss = model->loss;
+    entries.density = model->density;
     entries.compute = model->compute;
     entries.n_factors = model->n_factors;
     entries.layers = model->layers;

@@ -39,7 +39,16 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
     return s.fail("buffer `" + d.name + "`: the smallest keys are m x 2 on ONE");
   if (d.width < 1 || d.width > kMostWidth || d.rows < 1 || d.rows > (int64_t{1} << 40))
     return s.fail("buffer `" + d.name + "` has an impossible shape");
-  if (!s.names.insert(d.name).second) return s.fail("two buffers are named `" + d.name + "`");
+  if (!s.names.insert(d.name).second) {
+    // State of one name is one buffer, whoever declares it.
+    for (size_t i = 0; i < s.body->buffers.size(); ++i) {
+      const BufferDecl& known = s.body->buffers[i];
+      if (known.name == d.name && known.role == ASSAY_STATE && d.role == ASSAY_STATE &&
+          known.axis == d.axis && known.rows == d.rows && known.width == d.width)
+        return static_cast<assay_buf>(i);
+    }
+    return s.fail("two buffers are named `" + d.name + "`");
+  }
   return s.add(std::move(d));
 }
 

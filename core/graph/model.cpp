@@ -102,6 +102,7 @@ assay_problem Model::problem() const {
   p.x_min = facts.min;
   p.x_max = facts.max;
   p.loss = loss ? &loss->facts() : nullptr;
+  p.density = density ? &density->facts() : nullptr;
   if (!layers.empty()) {
     p.n_layers = static_cast<int64_t>(layers.size());
     p.layers = layers.data();

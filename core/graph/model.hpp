@@ -13,6 +13,7 @@
 #include "assay/plugin.h"
 #include "core/base/aligned.hpp"
 #include "core/data/data.hpp"
+#include "core/plugin/density.hpp"
 #include "core/plugin/instance.hpp"
 
 namespace assay::graph {
@@ -53,6 +54,7 @@ struct Model {
   std::shared_ptr<const data::Data> x;
   data::Facts facts;                                       // of *x
   std::shared_ptr<const plugin::Loss> loss;                // null: programs without terms only
+  std::shared_ptr<const plugin::Density> density;          // of a mixture, else null
   std::shared_ptr<const plugin::PenaltySet> penalties[3];  // null: none
   int32_t compute = ASSAY_F64;                             // or F32
   int32_t n_factors = 2;

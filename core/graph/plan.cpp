@@ -207,6 +207,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
       auto w = std::make_unique<Worker>();
       for (int side = 0; side < 3; ++side) w->ctx.penalties[side] = model.penalties[side].get();
       w->ctx.loss = model.loss.get();
+      w->ctx.density = model.density.get();
       w->ctx.cancel = options.cancel;
       w->ctx.log = options.log;
       e.coupled.attach(w->ctx);

@@ -17,6 +17,7 @@ namespace assay::plugin {
 class PenaltySet;
 struct WholeTerms;
 class Loss;
+class Density;
 // X as the block function in progress may ask for it; core/graph implements it.
 class TileSource {
  public:
@@ -51,6 +52,7 @@ struct assay_ctx {
   int64_t first = 0;          // row of the factor that a call's views begin with
   int64_t first_column = -1;  // in a grid: that of H, whose views begin elsewhere than W's
   const assay::plugin::Loss* loss = nullptr;  // the model's
+  const assay::plugin::Density* density = nullptr;  // of a mixture
   assay::plugin::TileSource* tile = nullptr;  // null: the call may not ask for X
   const std::atomic<bool>* cancel = nullptr;
   const assay::plugin::LogSink* log = nullptr;

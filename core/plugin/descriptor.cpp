@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "assay/density.h"
 #include "core/plugin/module.hpp"
 
 namespace assay::plugin {
@@ -30,6 +31,11 @@ const std::vector<Kind>& kinds() {
       {"assay.penalty/1",
        sizeof(assay_penalty),
        {ASSAY_SLOT(assay_penalty, describe), ASSAY_SLOT(assay_penalty, value)}},
+      {"assay.density/1",
+       sizeof(assay_density),
+       {ASSAY_SLOT(assay_density, create), ASSAY_SLOT(assay_density, describe),
+        ASSAY_SLOT(assay_density, start), ASSAY_SLOT(assay_density, maximise),
+        ASSAY_SLOT(assay_density, moments)}},
       {"assay.solver/1",
        sizeof(assay_solver),
        {ASSAY_SLOT(assay_solver, create), ASSAY_SLOT(assay_solver, build)}},

@@ -108,6 +108,7 @@ const void* host_service(const char* id) {
   if (std::strcmp(id, "assay.files/1") == 0) return files_service();
   if (std::strcmp(id, "assay.tile/1") == 0) return tile_service();
   if (std::strcmp(id, "assay.loss/1") == 0) return loss_service();
+  if (std::strcmp(id, "assay.density/1") == 0) return density_service();
   return nullptr;
 }
 

@@ -2,7 +2,7 @@
 // The service tables behind host()->service(id), one file each where they are implemented here.
 #pragma once
 
-#include "assay/plugin.h"
+#include "assay/density.h"
 
 namespace assay::plugin {
 
@@ -14,5 +14,6 @@ penalty_service();                       // penalty_calls.cpp: the penalties of 
 const assay_files* files_service();      // files.cpp
 const assay_tile* tile_service();        // model_calls.cpp: X and the loss of the call's context
 const assay_loss_calls* loss_service();  // model_calls.cpp
+const assay_density_calls* density_service();  // density.cpp: the density of the call's context
 
 }  // namespace assay::plugin

@@ -25,9 +25,13 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
 }
 
 bool takes_factors(const assay_solver& solver, int factors) {
-  const uint32_t fits = solver.flags & (ASSAY_FITS_TWO | ASSAY_FITS_THREE | ASSAY_FITS_AUTOENCODER);
+  const uint32_t fits = solver.flags & (ASSAY_FITS_TWO | ASSAY_FITS_THREE | ASSAY_FITS_AUTOENCODER | ASSAY_FITS_MIXTURE);
   const uint32_t all = fits != 0 ? fits : uint32_t{ASSAY_FITS_TWO};
   return (all & (factors == 3 ? uint32_t{ASSAY_FITS_THREE} : uint32_t{ASSAY_FITS_TWO})) != 0;
+}
+
+bool takes_mixtures(const assay_solver& solver) {
+  return (solver.flags & ASSAY_FITS_MIXTURE) != 0;
 }
 
 bool takes_autoencoders(const assay_solver& solver) {

@@ -17,6 +17,7 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss);
 // factors: 2 (W H) or 3 (W S H).
 bool takes_factors(const assay_solver& solver, int factors);
 bool takes_autoencoders(const assay_solver& solver);
+bool takes_mixtures(const assay_solver& solver);
 // One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
 bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty);
 // Whether it takes the penalty as its defaults make it.

@@ -70,11 +70,14 @@ class Combination {
   // Which models it fits.
   void factors() {
     if (!trial_.model.layers.empty()) return layers();
+    if (trial_.model.density) return mixture();
     const auto n = static_cast<int>(trial_.model.rank.size()) + 1;
     if (takes_factors(solver_of(solver_), n)) return;
     const char* what = n == 3 ? "three factors" : "two factors";
     const char* fits = takes_autoencoders(solver_of(solver_))
                            ? "fits autoencoders: `kind: autoencoder` with `layers`"
+                       : takes_mixtures(solver_of(solver_))
+                           ? "fits mixtures: `kind: mixture` with `components` and a `density`"
                        : n == 3 ? "fits W H: one rank"
                                 : "fits W S H: `rank: [k1, k2]`";
     refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit {}", solver_.id, what))
@@ -91,10 +94,19 @@ class Combination {
            use_mark(root_, "model.layers"), "layers", "fits factors");
   }
 
+  void mixture() {
+    if (takes_mixtures(solver_of(solver_))) return;
+    refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit mixtures", solver_.id))
+               .with_help(solvers_that(context_.registry, "mixtures", takes_mixtures)),
+           use_mark(root_, "model.density"), "a mixture", "fits factors");
+  }
+
   // What bits cannot say: which signs, ranks or penalties go together.
   void ask_solver() {
+    const auto& family = trial_.model.density;
     const auto refusal = solver_refusal(
-        trial_, solver_, *loss_, {penalties_[0].get(), penalties_[1].get(), penalties_[2].get()});
+        trial_, solver_, *loss_, {penalties_[0].get(), penalties_[1].get(), penalties_[2].get()},
+        family ? context_.registry.find("density", family->id) : nullptr);
     if (!refusal) return;
     Diagnostic d("E0212", refusal->message);
     d.help = refusal->help;

@@ -125,6 +125,10 @@ json configuration(const Trial& t, const Context& context) {
               {"repeat", t.repeat}};
   if (!t.stop.watch.empty()) out["stop"]["watch"] = t.stop.watch;
   if (t.model.rank.size() == 2) out["model"]["S"] = factor(t.model.S, context);
+  if (t.model.density) {
+    out["model"]["density"] = use(*t.model.density, context);
+    out["model"]["dirichlet"] = t.model.dirichlet;
+  }
   if (!t.model.layers.empty()) {
     out["model"]["layers"] = t.model.layers;
     out["model"]["bias"] = t.model.bias;
@@ -203,6 +207,8 @@ void describe_trial(Trial& trial,
   if (!trial.cell.empty()) return;
   if (!m.layers.empty())
     trial.label += fmt::format(", layers {}", fmt::join(m.layers, "-"));
+  else if (m.density)
+    trial.label += fmt::format(", {} x {}", fmt::join(m.rank, ""), m.density->id);
   else if (!m.rank.empty())
     trial.label += fmt::format(", rank {}", fmt::join(m.rank, " x "));
 }

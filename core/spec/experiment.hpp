@@ -63,6 +63,8 @@ struct ModelSpec {
   std::vector<int64_t> rank;  // of an autoencoder: the width of its last layer, one more with bias
   std::vector<int64_t> layers;  // of an autoencoder
   bool bias = false;            // of an autoencoder
+  std::optional<Use> density;   // of a mixture; its options hold the prior's as prior_NAME
+  double dirichlet = 1;         // of a mixture: prior of the weights; 1: none
   Use loss;
   FactorSpec W, H, S;
 };

@@ -67,10 +67,12 @@ const std::vector<Key>& keys() {
        nullptr},
       {"model.F.init", Type::kUse, "init", 0, 0, "", "start of this factor alone",
        "a start of its own per factor"},
-      {"model.components", Type::kInt, "", 1, kMost, "", "number of components of a mixture",
-       "mixtures"},
-      {"model.density", Type::kAny, "", 0, 0, "", "family of a mixture", "mixtures"},
-      {"model.prior", Type::kAny, "", 0, 0, "", "prior of a mixture", "mixtures"},
+      {"model.components", Type::kInt, "", 1, kMost, "", "of a mixture: number of components",
+       nullptr},
+      {"model.density", Type::kUse, "density", 0, 0, "", "of a mixture: its family", nullptr},
+      {"model.prior", Type::kAny, "", 0, 0, "none",
+       "of a mixture: `weights` (of a Dirichlet law), and what the density calls prior_NAME",
+       nullptr},
       {"model.layers", Type::kIntList, "", 1, kMost, "",
        "of an autoencoder: widths of the layers between X and its model", nullptr},
       {"model.bias", Type::kBool, "", 0, 0, "true",
@@ -175,7 +177,7 @@ std::vector<std::string> words_of(const Key& key) {
 
 std::vector<std::string> words_taken(const Key& key) {
   const std::string path = key.path;
-  if (path == "model.kind") return {"factorization", "autoencoder"};
+  if (path == "model.kind") return {"factorization", "mixture", "autoencoder"};
   return words_of(key);
 }
 

@@ -162,6 +162,8 @@ Json value_schema(const plugin::Registry& registry, const Key& key, const std::s
         out = {
             {"anyOf",
              {{{"type", "integer"}, {"minimum", 1}, {"maximum", 4096}}, section(registry, path)}}};
+      } else if (path == "model.prior") {
+        out = {{"type", "object"}, {"additionalProperties", {{"type", "number"}}}};
       } else {
         out = sweep_schema(path);
       }
@@ -214,7 +216,7 @@ Json data_schema(const plugin::Registry& registry) {
 
 std::string schema(const plugin::Registry& registry) {
   Json definitions = Json::object();
-  for (const char* kind : {"loss", "penalty", "init", "solver", "transform", "writer"})
+  for (const char* kind : {"loss", "penalty", "density", "init", "solver", "transform", "writer"})
     definitions[kind] = kind_schema(registry, kind);
   Json root = section(registry, "");
   root["properties"]["assay"] = {{"const", 1}, {"description", "version of the spec format"}};

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "core/plugin/context.hpp"
+#include "core/plugin/density.hpp"
 #include "core/plugin/guard.hpp"
 #include "core/plugin/registry.hpp"
 
@@ -42,7 +43,8 @@ void describe_factor(const FactorSpec& spec,
 std::optional<Error> solver_refusal(const Trial& trial,
                                     const plugin::Descriptor& solver,
                                     const plugin::Loss& loss,
-                                    const std::array<const plugin::PenaltySet*, 3>& penalties) {
+                                    const std::array<const plugin::PenaltySet*, 3>& penalties,
+                                    const plugin::Descriptor* density) {
   const auto& rank = trial.model.rank;
   if (rank.empty() || *std::min_element(rank.begin(), rank.end()) < 1) return {};
   const assay_loss_facts facts = loss.facts();
@@ -65,6 +67,14 @@ std::optional<Error> solver_refusal(const Trial& trial,
   p.observed = p.x_sum = p.x_sumsq = static_cast<double>(p.nnz);
   p.x_min = p.x_max = 1;
   p.loss = &facts;
+  std::shared_ptr<plugin::Density> family;
+  if (density) {
+    auto made =
+        plugin::Density::create(*density, trial.model.density->options, p, trial.model.dirichlet);
+    if (!made) return std::move(made.error());
+    family = std::move(*made);
+    p.density = &family->facts();
+  }
   p.options = trial.solver.options.handle();
 
   const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);

@@ -12,10 +12,11 @@
 namespace assay::spec {
 
 // The solver's own refusal of this model (E_COMBINATION), or nothing. penalties: of W, H and S;
-// null for none.
+// null for none. density: of a mixture, which may refuse as well.
 std::optional<Error> solver_refusal(const Trial& trial,
                                     const plugin::Descriptor& solver,
                                     const plugin::Loss& loss,
-                                    const std::array<const plugin::PenaltySet*, 3>& penalties);
+                                    const std::array<const plugin::PenaltySet*, 3>& penalties,
+                                    const plugin::Descriptor* density = nullptr);
 
 }  // namespace assay::spec

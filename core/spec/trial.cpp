@@ -14,6 +14,7 @@ namespace assay::spec {
 namespace {
 
 constexpr const char* kAutoencoder = "autoencoder";
+constexpr const char* kMixture = "mixture";
 
 class TrialReader {
  public:
@@ -95,11 +96,14 @@ class TrialReader {
     if (!model.map()) return;
     ModelSpec& out = trial_.model;
     model.word("kind", out.kind);
-    if (out.kind != "factorization" && out.kind != kAutoencoder) {
+    if (out.kind != "factorization" && out.kind != kAutoencoder && out.kind != kMixture) {
       report_later(model.find("kind")->mark, "model.kind",
                    fmt::format("models of kind `{}`", out.kind), context_);
       return;
     }
+    if (out.kind == kMixture) return mixture(model);
+    for (const char* key : {"model.components", "model.density", "model.prior"})
+      foreign(*model.map(), key, "`kind: mixture` has components");
     if (out.kind == kAutoencoder)
       layers(model);
     else
@@ -133,6 +137,59 @@ class TrialReader {
             .at(entry->mark)
             .about(path)
             .with_help(help));
+  }
+
+  // A mixture: W are responsibilities, H the components' means; the loss is that of W H beside X.
+  void mixture(const Section& model) {
+    ModelSpec& out = trial_.model;
+    const char* const help = "a mixture has `components`, a `density` and perhaps a `prior`";
+    for (const char* key : {"model.rank", "model.loss", "model.W", "model.H", "model.S",
+                            "model.layers", "model.bias"})
+      foreign(*model.map(), key, help);
+    standard("loss", "model.loss", out.loss);
+    if (model.find("components")) {
+      int64_t components = 0;
+      model.integer("components", components);
+      if (components > 0) out.rank = {components};
+    } else {
+      missing("model.components", "`components: 3` fits a mixture of three");
+    }
+    const Node* density = model.find("density");
+    if (!density) {
+      missing("model.density", "`density: gaussian` is a family; `assay list densities` shows all");
+      return;
+    }
+    const Node both = with_prior(*density, model);
+    out.density = read_use(both, "density", "model.density", context_);
+  }
+
+  // The density with what `model.prior` says of its parameters; that of the weights is the model's.
+  Node with_prior(const Node& density, const Section& model) {
+    const Node* prior = model.find("prior");
+    if (!prior || is_none(*prior)) return density;
+    if (!prior->is_map()) {
+      report_kind(*prior, "model.prior", "a map", context_.out);
+      return density;
+    }
+    Node both = density;
+    if (!density.is_map()) {
+      both = Node();
+      both.kind = Node::Kind::kMap;
+      both.mark = density.mark;
+      both.entries.push_back({"use", density.mark, density});
+    }
+    for (const Entry& e : prior->entries) {
+      if (e.key != "weights") {
+        both.entries.push_back({e.key.rfind("x-", 0) == 0 ? e.key : "prior_" + e.key, e.mark,
+                                e.value});
+        continue;
+      }
+      Wanted wanted;
+      wanted.path = "model.prior.weights";
+      wanted.lo = 1;
+      if (const auto a = read_number(e.value, wanted, context_.out)) trial_.model.dirichlet = *a;
+    }
+    return both;
   }
 
   // An autoencoder: M = W H, W the last layer before X's model.
