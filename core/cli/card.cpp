@@ -77,13 +77,15 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
                 (!penalties.empty()                          ? spec::quoted_list(penalties, 30)
                  : s.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? "none"
                                                              : "none loaded"));
-  out.push_back("data: dense" + (s.takes_data == 0
-                                     ? ""
-                                     : ", " + bits(s.takes_data, {{ASSAY_TAKES_SPARSE, "sparse"},
-                                                                  {ASSAY_TAKES_MASK, "masked"},
-                                                                  {ASSAY_TAKES_WEIGHTS, "weighted"},
-                                                                  {ASSAY_TAKES_UNOBSERVED,
-                                                                   "unobserved entries"}})));
+  out.push_back(
+      "data: dense" +
+      (s.takes_data == 0
+           ? ""
+           : ", " + bits(s.takes_data, {{ASSAY_TAKES_SPARSE, "sparse"},
+                                        {ASSAY_TAKES_MASK, "masked"},
+                                        {ASSAY_TAKES_WEIGHTS, "weighted"},
+                                        {ASSAY_TAKES_LINE_WEIGHTS, "weighted by row and column"},
+                                        {ASSAY_TAKES_UNOBSERVED, "unobserved entries"}})));
   if (s.implies) out.push_back(implied_text(s.implies));
   for (const auto& brought : spec::brought_transforms(d))
     out.push_back(fmt::format("`{}: true` puts the transform `{}` behind the data's own",

@@ -87,7 +87,10 @@ class Loop {
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
     model_.apply = solver_->apply();
-    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+    if (!task_.resume && stop_ == Stop::kNone) {
+      ASSAY_TRY(more_starts());
+      ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+    }
     auto plan = solver_->plan(ASSAY_STEP, model_, options_);
     if (!plan) return std::move(plan.error());
     if (!*plan) {
@@ -138,6 +141,29 @@ class Loop {
     if (!is_numeric(error)) return error;
     if (!numeric_) numeric_ = std::move(error);
     if (stop_ != Stop::kInterrupted && stop_ != Stop::kDiverged) stop_ = Stop::kNonFinite;
+    return {};
+  }
+
+  // Where the solver wants several starts: the init again and again, each in its own stream.
+  Expected<void> more_starts() {
+    const int64_t starts = solver_->starts();
+    if (starts < 2 || !task_.init) return {};
+    graph::Buffer &H = model_.factor[1], first = H;
+    const auto* rng = static_cast<const assay_rng*>(plugin::host()->service("assay.rng/1"));
+    graph::Buffer all = graph::Buffer::make(ASSAY_F64, H.rows, H.width * starts);
+    for (int64_t s = 0; s < starts; ++s) {
+      if (s > 0) {
+        Chosen chosen = *task_.init;
+        chosen.stream = rng->split(chosen.stream, static_cast<uint64_t>(s));
+        auto init = Method::create(chosen, model_, -1, options_.log);
+        if (!init) return std::move(init.error());
+        ASSAY_TRY(run_once(**init, ASSAY_INIT));
+      }
+      for (int64_t j = 0; j < H.rows; ++j)
+        for (int64_t a = 0; a < H.width; ++a) all.set(j, s * H.width + a, H.get(j, a));
+    }
+    H = std::move(first);
+    model_.state["restarts"] = std::move(all);
     return {};
   }
 
@@ -254,8 +280,7 @@ class Loop {
 
   Expected<void> step(bool due, TraceRow& row) {
     // The first step also shows whether this program brings a loss at all.
-    const bool wants_loss =
-        due && !makes_w() && (std::isnan(row.loss) || p_.iteration == 0);
+    const bool wants_loss = due && !makes_w() && (std::isnan(row.loss) || p_.iteration == 0);
     const Clock::time_point begin = Clock::now();
     auto result = step_->run(wants_loss, p_.iteration);
     p_.seconds += seconds_since(begin);
@@ -347,7 +372,8 @@ class Loop {
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));
-    return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_), {}};
+    return Result{stop_, p_.iteration, p_.seconds, *e, std::move(p_.trace), std::move(numeric_),
+                  {}};
   }
 
   Expected<Result> certify_made(TraceRow row) {

@@ -2,6 +2,8 @@
 // Creation of solvers, inits and metrics: three vtables with the same three functions.
 #include "core/fit/method.hpp"
 
+#include <algorithm>
+
 #include "core/plugin/context.hpp"
 #include "core/plugin/guard.hpp"
 
@@ -53,13 +55,25 @@ Expected<std::unique_ptr<Method>> Method::create(const Chosen& chosen,
 }
 
 bool makes_w(const plugin::Descriptor& solver) {
-  return solver.kind == "solver" && (static_cast<const assay_solver*>(solver.plugin->vtable)->flags &
-                                     ASSAY_SOLVER_MAKES_W) != 0;
+  return solver.kind == "solver" &&
+         (static_cast<const assay_solver*>(solver.plugin->vtable)->flags & ASSAY_SOLVER_MAKES_W) !=
+             0;
 }
 
 graph::Apply Method::apply() const {
   if (!makes_w(*chosen_.descriptor)) return {};
   return {[this](assay_builder* b) { return build_(self_, b, ASSAY_APPLY); }, self_};
+}
+
+int64_t Method::starts() const {
+  const auto* table = static_cast<const assay_solver*>(chosen_.descriptor->plugin->vtable);
+  if (!ASSAY_HAS(table, starts) || !table->starts) return 1;
+  int64_t starts = 1;
+  (void)plugin::guarded(nullptr, chosen_.descriptor->id, [&] {
+    starts = table->starts(self_);
+    return 0;
+  });
+  return std::max<int64_t>(starts, 1);
 }
 
 Method::~Method() {

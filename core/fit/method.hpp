@@ -32,6 +32,8 @@ class Method {
                                                   const plugin::LogSink* log);
   // The lines of a solver that makes W, for the model it makes it for; they live as long as this.
   graph::Apply apply() const;
+  // How many starts a solver wants.
+  int64_t starts() const;
   ~Method();
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;

@@ -280,8 +280,9 @@ class Combination {
       need(ASSAY_TAKES_MASK, "hidden entries", "split");
     if (!x.mask_path.empty()) need(ASSAY_TAKES_MASK, "hidden entries", "data.mask");
     if (x.missing_nan) need(ASSAY_TAKES_MASK, "hidden entries", "data.missing");
-    if (!x.weights_path.empty() || !x.row_weights_path.empty() || !x.col_weights_path.empty())
-      need(ASSAY_TAKES_WEIGHTS, "weights", "data.weights");
+    if (!x.weights_path.empty()) need(ASSAY_TAKES_WEIGHTS, "weights of entries", "data.weights");
+    if (!x.row_weights_path.empty() || !x.col_weights_path.empty())
+      need(ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_LINE_WEIGHTS, "weights", "data.weights");
     if (x.unstored == "unobserved")
       need(ASSAY_TAKES_UNOBSERVED, "unobserved entries that are not stored", "data.unstored");
   }

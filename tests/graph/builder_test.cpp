@@ -67,7 +67,7 @@ TEST_CASE("a program that is not valid is refused with its reason") {
              "two lines add"));
   CHECK(says(refusal([](assay_builder* b) {
                state(b, "s", ASSAY_ONE, 2);
-               state(b, "s", ASSAY_ONE, 2);
+               state(b, "s", ASSAY_ONE, 3);
                return 0;
              }),
              "two buffers are named"));

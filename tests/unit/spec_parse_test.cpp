@@ -204,7 +204,7 @@ TEST_CASE("what later versions bring is refused by name") {
   CHECK(with("select: best\n") == "E0116");
   CHECK(with("threads: { per_trial: 2, trials: 2 }\n") == "E0116");
   CHECK(with("threads: { per_trial: 2 }\n") == "");
-  CHECK(codes(parse("assay: 1\nsolver: em\nmodel: { kind: mixture, components: 3 }\ndata: { use: "
+  CHECK(codes(parse("assay: 1\nsolver: mu\nmodel: { kind: neighbourhood }\ndata: { use: "
                     "table, path: x.tab }\n"))
             .find("E0116") != std::string::npos);
 }

@@ -31,15 +31,15 @@ typedef struct assay_transform_self {
 /* Services a transform cannot do without. */
 enum { ASSAY_WITH_TILE = 1, ASSAY_WITH_MATH = 2 };
 
-/* create. In the text: host, ctx, options, and self to be filled. [setup] */
+/* create. In the text: host, ctx, given (the options), and self to be filled. [setup] */
 #define ASSAY_TRANSFORM_CREATE(name, services, ...)                                         \
   static int32_t name(const assay_host *host, assay_ctx *ctx, const assay_problem *problem, \
                       void **out) {                                                         \
-    const assay_options *options = problem->options;                                        \
+    const assay_options *given = problem->options;                                          \
     assay_transform_self made, *self = &made;                                               \
     const int32_t bad = assay_transform_begin(host, ctx, problem, services, self);          \
     if (bad) return bad;                                                                    \
-    (void)options;                                                                          \
+    (void)given;                                                                            \
     __VA_ARGS__                                                                             \
     return assay_transform_keep(self, out);                                                 \
   }

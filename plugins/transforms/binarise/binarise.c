@@ -7,7 +7,7 @@ static const assay_option options[] = {{"threshold", "entries above it become 1,
                                         ASSAY_OPT_FLOAT, 0, 0, -1e300, 1e300, NULL, NULL},
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
-ASSAY_TRANSFORM_CREATE(create, 0, { self->number = host->option_number(options, "threshold"); })
+ASSAY_TRANSFORM_CREATE(create, 0, { self->number = host->option_number(given, "threshold"); })
 ASSAY_TRANSFORM_ENTRIES(apply, {
   for (int64_t i = 0; i < n; ++i) x[i] = x[i] > self->number ? 1 : 0;
 })

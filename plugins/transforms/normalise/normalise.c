@@ -12,7 +12,7 @@ static const assay_option options[] = {
      ASSAY_OPT_ENUM, 0, 0, 0, 0, "l2", norms},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
-ASSAY_TRANSFORM_CREATE(create, 0, { self->word[0] = assay_word(host, options, "norm", norms); })
+ASSAY_TRANSFORM_CREATE(create, 0, { self->word[0] = assay_word(host, given, "norm", norms); })
 ASSAY_TRANSFORM_ENTRIES(apply, {
   const int64_t norm = self->word[0];
   double largest = 0, sum = 0;

@@ -7,7 +7,7 @@ static const assay_option options[] = {{"by", "factor of every entry", ASSAY_OPT
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
 ASSAY_TRANSFORM_CREATE(create, 0, {
-  self->number = host->option_number(options, "by");
+  self->number = host->option_number(given, "by");
   if (self->number == 0) {
     host->set_error(ctx, ASSAY_E_SPEC, "transform `scale` by 0 leaves nothing of the data");
     host->add_detail(ctx, ASSAY_DETAIL_HELP, "give a factor that is not 0");

@@ -6,7 +6,7 @@ static const assay_option options[] = {{"by", "number added to every entry", ASS
                                         ASSAY_OPT_REQUIRED, 0, -1e300, 1e300, NULL, NULL},
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
-ASSAY_TRANSFORM_CREATE(create, 0, { self->number = host->option_number(options, "by"); })
+ASSAY_TRANSFORM_CREATE(create, 0, { self->number = host->option_number(given, "by"); })
 ASSAY_TRANSFORM_COLUMNS(affine, {
   for (int64_t j = 0; j < d; ++j) shifts[j] = self->number;
 })

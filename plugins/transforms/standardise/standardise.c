@@ -17,7 +17,7 @@ static const assay_option options[] = {{"ddof", "what the sum of squares is divi
                                        {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
 ASSAY_TRANSFORM_CREATE(create, ASSAY_WITH_TILE, {
-  self->number = host->option_number(options, "ddof");
+  self->number = host->option_number(given, "ddof");
 })
 
 static double at(const assay_view* v, int64_t i) { return ((const double*)v->data)[i * v->stride]; }

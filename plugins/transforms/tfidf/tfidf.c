@@ -25,8 +25,8 @@ static const assay_option options[] = {
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 
 ASSAY_TRANSFORM_CREATE(create, ASSAY_WITH_TILE | ASSAY_WITH_MATH, {
-  self->word[TF] = assay_word(host, options, "tf", tfs);
-  self->word[IDF] = assay_word(host, options, "idf", idfs);
+  self->word[TF] = assay_word(host, given, "tf", tfs);
+  self->word[IDF] = assay_word(host, given, "idf", idfs);
 })
 
 static int32_t negative(const assay_transform_self* s, assay_ctx* ctx) {
