@@ -7,10 +7,31 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/base/number.hpp"
 #include "core/cli/verbs.hpp"
 #include "core/experiment/files.hpp"
+#include "core/report/results.hpp"
 
 namespace assay::cli {
+namespace {
+
+// The table row,label,weight,... as text.
+std::string to_csv(const experiment::Predicted& predicted) {
+  std::string text = "row,label,weight";
+  for (const auto& [name, buffer] : predicted.beside) text += "," + report::csv_field(name);
+  text += '\n';
+  for (size_t i = 0; i < predicted.labels.size(); ++i) {
+    text += i < predicted.names.size() ? report::csv_field(predicted.names[i])
+                                       : std::to_string(i + 1);
+    text += "," + std::to_string(predicted.labels[i]) + "," + format_shortest(predicted.weights[i]);
+    for (const auto& [name, buffer] : predicted.beside)
+      text += "," + format_shortest(buffer.get(static_cast<int64_t>(i), 0));
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
 
 int predict(const Tool& tool, const ApplyFlags& flags) {
   const auto registry = tool.open_registry();
@@ -19,7 +40,7 @@ int predict(const Tool& tool, const ApplyFlags& flags) {
   const auto found =
       experiment::predict(flags.model, flags.data, registry, apply_options(tool, flags));
   if (!found) return tool.show(found.error());
-  if (auto done = experiment::write_file(flags.output, experiment::to_csv(*found)); !done)
+  if (auto done = experiment::write_file(flags.output, to_csv(*found)); !done)
     return tool.show(done.error());
   std::map<int64_t, int64_t> counts;
   for (const int64_t label : found->labels) ++counts[label];

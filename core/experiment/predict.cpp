@@ -2,10 +2,8 @@
 // Labels of new rows, from their W.
 #include "core/experiment/predict.hpp"
 
-#include "core/base/number.hpp"
 #include "core/experiment/new_rows.hpp"
 #include "core/experiment/open_model.hpp"
-#include "core/report/results.hpp"
 
 namespace assay::experiment {
 
@@ -31,21 +29,6 @@ Expected<Predicted> predict(const std::string& model_path,
     if (buffer.width == 1) out.beside.emplace_back(name, std::move(buffer));
   if (given) out.names = given->rows;
   return out;
-}
-
-std::string to_csv(const Predicted& predicted) {
-  std::string text = "row,label,weight";
-  for (const auto& [name, buffer] : predicted.beside) text += "," + report::csv_field(name);
-  text += '\n';
-  for (size_t i = 0; i < predicted.labels.size(); ++i) {
-    text += i < predicted.names.size() ? report::csv_field(predicted.names[i])
-                                       : std::to_string(i + 1);
-    text += "," + std::to_string(predicted.labels[i]) + "," + format_shortest(predicted.weights[i]);
-    for (const auto& [name, buffer] : predicted.beside)
-      text += "," + format_shortest(buffer.get(static_cast<int64_t>(i), 0));
-    text += '\n';
-  }
-  return text;
 }
 
 }  // namespace assay::experiment

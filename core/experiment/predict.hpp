@@ -27,7 +27,4 @@ Expected<Predicted> predict(const std::string& model_path,
                             std::shared_ptr<plugin::Registry> registry,
                             const ApplyOptions& options);
 
-// The table row,label,weight,... as text.
-std::string to_csv(const Predicted& predicted);
-
 }  // namespace assay::experiment
