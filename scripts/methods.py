@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One page per solver and loss into docs/methods/, from the cards that `assay explain` shows.
+"""One page per solver, loss and density into docs/methods/, from the cards that `assay explain` shows.
 
 Usage: methods.py [BUILD] [--check]: writes the pages, or says which are not what they would be.
 
@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "methods"
-FOLDERS = {"solver": "solvers", "loss": "losses"}
+FOLDERS = {"solver": "solvers", "loss": "losses", "density": "densities"}
 HEADINGS = {"cost:": "Cost", "guarantee:": "Guarantees", "residual:": "Residual"}
 NOTICE = "<!-- made by scripts/methods.py from the card of the plugin; edit the plugin, not this page -->\n\n"
 
@@ -70,7 +70,7 @@ def cell(text):
 
 def index(cards):
     """The table of contents."""
-    text = f"# Methods\n\n{NOTICE}What `assay explain ID` shows of each solver and loss, as pages.\n"
+    text = f"# Methods\n\n{NOTICE}What `assay explain ID` shows of each solver, loss and density, as pages.\n"
     for kind, folder in FOLDERS.items():
         text += f"\n## {folder.capitalize()}\n\n| id | what it is |\n|---|---|\n"
         text += "".join(f"| [`{c['id']}`]({folder}/{c['id']}.md) | {cell(c['summary'])} |\n"

@@ -71,12 +71,21 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
     if (spec::takes_penalty(s, *p)) penalties.push_back(p->id);
   }
   if (spec::takes_autoencoders(s)) out.push_back("models: `kind: autoencoder`");
+  if (spec::takes_mixtures(s)) {
+    std::vector<std::string> densities;
+    for (const Descriptor* family : registry.all("density")) densities.push_back(family->id);
+    out.push_back("models: `kind: mixture`");
+    out.push_back("densities: " +
+                  (densities.empty() ? "none loaded" : spec::quoted_list(densities, 30)));
+  }
   if (const std::string needs = spec::loss_needs(s); !needs.empty()) out.push_back(needs);
-  out.push_back("losses: " + (losses.empty() ? "none loaded" : spec::quoted_list(losses, 30)));
-  out.push_back("penalties and constraints: " +
-                (!penalties.empty()                          ? spec::quoted_list(penalties, 30)
-                 : s.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? "none"
-                                                             : "none loaded"));
+  if (!spec::takes_mixtures(s)) {
+    out.push_back("losses: " + (losses.empty() ? "none loaded" : spec::quoted_list(losses, 30)));
+    out.push_back("penalties and constraints: " +
+                  (!penalties.empty()                          ? spec::quoted_list(penalties, 30)
+                   : s.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? "none"
+                                                               : "none loaded"));
+  }
   out.push_back(
       "data: dense" +
       (s.takes_data == 0

@@ -74,12 +74,11 @@ Expected<void> check_family(const spec::Trial& trial,
           fmt::format("data lie outside the domain of density `{}`", trial.model.density->id));
   e.key = "data.path";
   e.file = trial.data.path;
-  e.expected.push_back(fmt::format("x from {} to {}", format_shortest(family.x_lo),
-                                   format_shortest(family.x_hi)));
-  e.found.push_back(f.min < family.x_lo
-                        ? fmt::format("{} at {}", format_shortest(f.min),
-                                      data::place_of(x, f.min_row, f.min_col))
-                        : fmt::format("x up to {}", format_shortest(f.max)));
+  e.expected.push_back(
+      fmt::format("x from {} to {}", format_shortest(family.x_lo), format_shortest(family.x_hi)));
+  e.found.push_back(f.min < family.x_lo ? fmt::format("{} at {}", format_shortest(f.min),
+                                                      data::place_of(x, f.min_row, f.min_col))
+                                        : fmt::format("x up to {}", format_shortest(f.max)));
   e.help.push_back("`binarise` makes every entry 0 or 1; or use a density that takes these values");
   e.note.push_back("nothing was clipped and nothing was run");
   return e;
@@ -291,8 +290,8 @@ Expected<void> add_density(const spec::Trial& trial,
   model.density = std::move(*density);
   ASSAY_TRY(check_family(trial, model.density->facts(), *model.x, model.facts));
   if (data.heldout && reads_heldout(trial))
-    ASSAY_TRY(check_family(trial, model.density->facts(), *data.heldout,
-                           data::measure(*data.heldout)));
+    ASSAY_TRY(
+        check_family(trial, model.density->facts(), *data.heldout, data::measure(*data.heldout)));
   return {};
 }
 
@@ -372,9 +371,10 @@ Expected<void> hold_out(const spec::Trial& trial,
   if (!data.heldout || !reads_heldout(trial)) return {};
   if (!data.heldout_rows) {
     if (solver_makes_w(trial, runtime))
-      return Error(ASSAY_E_COMBINATION, "E0206",
-                   fmt::format("solver `{}` makes W from whole rows, and single entries are held out",
-                               trial.solver.id))
+      return Error(
+                 ASSAY_E_COMBINATION, "E0206",
+                 fmt::format("solver `{}` makes W from whole rows, and single entries are held out",
+                             trial.solver.id))
           .at("split")
           .with_help("`split: { use: rows, test: 0.2 }` holds out rows");
     task.heldout.entries = data.heldout;

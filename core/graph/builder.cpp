@@ -88,10 +88,8 @@ assay_buf add_factor(assay_builder* b, int32_t side) {
 // The lines that make W, where it is stored nowhere, as if the program began with them: what they
 // read outlives a step.
 void make_rows(Builder& s) {
-  if (!s.model->apply.fn) {
-    s.fail("it asks for W, which this model does not store");
-    return;
-  }
+  // An init may write a W that is made anew before anything reads it.
+  if (!s.model->apply.fn) return;
   void* const own = std::exchange(s.self, s.model->apply.self);
   s.applies = s.inlined = true;
   (void)s.model->apply.fn(&s.table);

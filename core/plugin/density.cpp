@@ -53,9 +53,8 @@ int32_t call(assay_ctx* ctx, bool absent, F&& f) {
 template <auto Member, class... Args>
 int32_t forward(assay_ctx* ctx, Args... args) {
   const bool absent = ctx && ctx->density && ctx->density->table().*Member == nullptr;
-  return call(ctx, absent, [&](const assay_density& t, void* self) {
-    return (t.*Member)(self, ctx, args...);
-  });
+  return call(ctx, absent,
+              [&](const assay_density& t, void* self) { return (t.*Member)(self, ctx, args...); });
 }
 
 int32_t sample(assay_ctx* ctx,
@@ -99,9 +98,8 @@ Expected<std::shared_ptr<Density>> Density::create(const Descriptor& d,
   assay_problem p = problem;
   p.options = complete->handle();
   assay_ctx ctx;
-  int32_t status = guarded(&ctx, d.id, [&] {
-    return density->table_->create(host(), &ctx, &p, &density->self_);
-  });
+  int32_t status = guarded(
+      &ctx, d.id, [&] { return density->table_->create(host(), &ctx, &p, &density->self_); });
   if (status < 0) return ctx.take_error(status, d.id).at("model.density");
   density->created_ = true;
   assay_density_facts& facts = density->facts_;

@@ -15,6 +15,7 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
   const bool majorised =
       (loss.has_curvature() && (loss.facts().flags & ASSAY_LOSS_CURVATURE_MAJORISES) != 0) ||
       std::isfinite(loss.facts().curvature_bound);
+  if (takes_mixtures(solver)) return false;                                // its density is all
   if (takes_autoencoders(solver) && loss.facts().m_lo >= 0) return false;  // W H of any sign
   if ((needs & ASSAY_NEEDS_MU_SPLIT) != 0 && !loss.has_mu_split()) return false;
   if ((needs & ASSAY_NEEDS_SQUARED) != 0 && (needs & ASSAY_NEEDS_CURVATURE) != 0)
@@ -25,14 +26,13 @@ bool takes_loss(const assay_solver& solver, const plugin::Loss& loss) {
 }
 
 bool takes_factors(const assay_solver& solver, int factors) {
-  const uint32_t fits = solver.flags & (ASSAY_FITS_TWO | ASSAY_FITS_THREE | ASSAY_FITS_AUTOENCODER | ASSAY_FITS_MIXTURE);
+  const uint32_t fits = solver.flags & (ASSAY_FITS_TWO | ASSAY_FITS_THREE | ASSAY_FITS_AUTOENCODER |
+                                        ASSAY_FITS_MIXTURE);
   const uint32_t all = fits != 0 ? fits : uint32_t{ASSAY_FITS_TWO};
   return (all & (factors == 3 ? uint32_t{ASSAY_FITS_THREE} : uint32_t{ASSAY_FITS_TWO})) != 0;
 }
 
-bool takes_mixtures(const assay_solver& solver) {
-  return (solver.flags & ASSAY_FITS_MIXTURE) != 0;
-}
+bool takes_mixtures(const assay_solver& solver) { return (solver.flags & ASSAY_FITS_MIXTURE) != 0; }
 
 bool takes_autoencoders(const assay_solver& solver) {
   return (solver.flags & ASSAY_FITS_AUTOENCODER) != 0;

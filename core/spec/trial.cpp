@@ -180,8 +180,8 @@ class TrialReader {
     }
     for (const Entry& e : prior->entries) {
       if (e.key != "weights") {
-        both.entries.push_back({e.key.rfind("x-", 0) == 0 ? e.key : "prior_" + e.key, e.mark,
-                                e.value});
+        both.entries.push_back(
+            {e.key.rfind("x-", 0) == 0 ? e.key : "prior_" + e.key, e.mark, e.value});
         continue;
       }
       Wanted wanted;

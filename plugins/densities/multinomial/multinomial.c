@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts of a row given their total (words of a document):  log p(x | c) = sum_j x_j log t_j + log
+   (sum x)! - sum log x_j!. Linear: B = log t, base = the factorials. M-step t = sum r x / total,
+   entries below the floor raised to it and the others scaled: the maximum over the simplex with
+   that bound; with a symmetric Dirichlet(a) prior a - 1 is added to every count. shared holds the
+   mean total of a row, of which moments speak. */
+#include <assay/densities.h>
+
+static int32_t describe(void* self, assay_density_facts* out) {
+  const assay_columns* s = self;
+  out->flags = ASSAY_DENSITY_LINEAR | ASSAY_DENSITY_STABLE | ASSAY_DENSITY_DISCRETE;
+  if (s->a > 1) out->flags |= ASSAY_DENSITY_PRIOR;
+  out->params = s->d;
+  out->shared = 1;
+  out->x_hi = INFINITY;
+  out->free_parameters = (double)(s->k * (s->d - 1));
+  return ASSAY_OK;
+}
+
+/* theta = counts / sum, none below the floor: what is there is fixed, the rest shares what is left.
+ */
+static void to_simplex(int64_t d, double floor, double* theta) {
+  double sum = 0;
+  for (int64_t j = 0; j < d; j++) sum += theta[j];
+  if (floor * (double)d >= 1 || !(sum > 0)) {
+    for (int64_t j = 0; j < d; j++) theta[j] = 1 / (double)d;
+    return;
+  }
+  for (;;) {
+    double held = 0, moved = 0, kept = 0;
+    for (int64_t j = 0; j < d; j++) {
+      if (theta[j] < 0)
+        held += floor; /* at the floor: marked */
+      else
+        kept += theta[j];
+    }
+    const double scale = (1 - held) / kept;
+    for (int64_t j = 0; j < d; j++)
+      if (theta[j] >= 0 && theta[j] * scale < floor) {
+        theta[j] = -1;
+        moved = 1;
+      }
+    if (moved > 0) continue;
+    for (int64_t j = 0; j < d; j++) theta[j] = theta[j] < 0 ? floor : theta[j] * scale;
+    return;
+  }
+}
+
+static int32_t start(void* self,
+                     assay_ctx* ctx,
+                     const assay_view* means,
+                     const double* centre,
+                     const double* spread,
+                     assay_density_model* m) {
+  const assay_columns* s = self;
+  double total = 0;
+  (void)ctx;
+  (void)spread;
+  for (int64_t j = 0; j < s->d; j++) total += centre[j];
+  *(double*)m->shared.data = total;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double* from = assay_density_line(means, c);
+    double* theta = assay_density_line(&m->params, c);
+    for (int64_t j = 0; j < s->d; j++) theta[j] = (from[j] > 0 ? from[j] : 0) + 0.1 * centre[j];
+    to_simplex(s->d, s->floor, theta);
+  }
+  return ASSAY_OK;
+}
+
+static int32_t linear(void* self,
+                      assay_ctx* ctx,
+                      const assay_density_model* m,
+                      int64_t first,
+                      int64_t count,
+                      assay_view* B,
+                      assay_view* B2) {
+  const assay_columns* s = self;
+  (void)ctx;
+  (void)B2;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double* theta = assay_density_line(&m->params, c);
+    for (int64_t j = 0; j < count; j++) assay_density_line(B, j)[c] = log(theta[first + j]);
+  }
+  return ASSAY_OK;
+}
+
+static int32_t offsets(void* self, assay_ctx* ctx, const assay_density_model* m, double* out) {
+  const assay_columns* s = self;
+  (void)ctx;
+  (void)m;
+  for (int64_t c = 0; c < s->k; c++) out[c] = 0;
+  return ASSAY_OK;
+}
+
+static int32_t base(void* self, assay_ctx* ctx, int64_t n, const double* x, double* out) {
+  const assay_columns* s = self;
+  double sum = 0, total = 1;
+  (void)ctx;
+  for (int64_t j = 0; j < n; j++) {
+    double f = x[j] + 1;
+    total += x[j];
+    if (x[j] == 0 || x[j] == 1) continue;
+    s->math->lgamma(1, &f, &f);
+    sum -= f;
+  }
+  s->math->lgamma(1, &total, &total);
+  *out = sum + total;
+  return ASSAY_OK;
+}
+
+static int32_t maximise(void* self,
+                        assay_ctx* ctx,
+                        const assay_view* stats,
+                        int64_t c0,
+                        int64_t c1,
+                        assay_density_model* m,
+                        int32_t* notes) {
+  const assay_columns* s = self;
+  (void)ctx;
+  for (int64_t c = c0; c < c1; c++) {
+    const double* line = assay_density_line(stats, c);
+    double *theta = assay_density_line(&m->params, c), sum = 0;
+    notes[c] = 0;
+    for (int64_t j = 0; j < s->d; j++) sum += line[1 + j] + s->a - 1;
+    if (!(sum > 0)) continue;
+    for (int64_t j = 0; j < s->d; j++) {
+      const double v = line[1 + j] + s->a - 1;
+      theta[j] = v > 0 ? v : 0;
+    }
+    to_simplex(s->d, s->floor, theta);
+  }
+  return ASSAY_OK;
+}
+
+static int32_t log_prior(void* self, assay_ctx* ctx, const assay_density_model* m, double* out) {
+  const assay_columns* s = self;
+  double gammas[2] = {(double)s->d * s->a, s->a}, sum = 0;
+  (void)ctx;
+  *out = 0;
+  if (!(s->a > 1)) return ASSAY_OK;
+  s->math->lgamma(2, gammas, gammas);
+  for (int64_t c = 0; c < s->k; c++) {
+    const double* theta = assay_density_line(&m->params, c);
+    sum += gammas[0] - (double)s->d * gammas[1];
+    for (int64_t j = 0; j < s->d; j++) sum += (s->a - 1) * log(theta[j]);
+  }
+  *out = sum;
+  return ASSAY_OK;
+}
+
+static int32_t moments(void* self,
+                       assay_ctx* ctx,
+                       const assay_density_model* m,
+                       assay_view* means,
+                       assay_view* covariances) {
+  const assay_columns* s = self;
+  const double total = *(const double*)m->shared.data;
+  (void)ctx;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double* theta = assay_density_line(&m->params, c);
+    for (int64_t i = 0; i < s->d; i++) {
+      if (means) assay_density_line(means, c)[i] = total * theta[i];
+      for (int64_t j = 0; covariances && j < s->d; j++)
+        assay_density_line(covariances, c * s->d + i)[j] =
+            total * theta[i] * ((i == j ? 1 : 0) - theta[j]);
+    }
+  }
+  return ASSAY_OK;
+}
+
+static const assay_option options[] = {
+    {"floor", "least probability of a column", ASSAY_OPT_FLOAT,
+     ASSAY_OPT_LO_OPEN | ASSAY_OPT_HI_OPEN, 1e-12, 0, 1, NULL, NULL},
+    {"prior_a", "of a symmetric Dirichlet(a) prior: a - 1 of each column were seen before",
+     ASSAY_OPT_FLOAT, ASSAY_OPT_HI_OPEN, 1, 1, INFINITY, NULL, NULL},
+    {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
+static const assay_density vtable = {.struct_size = sizeof vtable,
+                                     .create = assay_columns_create,
+                                     .destroy = assay_columns_destroy,
+                                     .describe = describe,
+                                     .start = start,
+                                     .linear = linear,
+                                     .offsets = offsets,
+                                     .base = base,
+                                     .maximise = maximise,
+                                     .log_prior = log_prior,
+                                     .moments = moments};
+static const assay_plugin plugin = {
+    sizeof plugin,
+    0,
+    "assay.density/1",
+    "multinomial",
+    "counts of a row given their total, such as the words of a document",
+    "Nigam, McCallum, Thrun and Mitchell 2000",
+    "log p(x | c) = sum_j x_j log t_j + log (sum_j x_j)! - sum_j log x_j!,  sum_j t_j = 1\n"
+    "M-step: t_j = (sum r x_j + a - 1) / (their sum over j)\n"
+    "prior (MAP): t ~ Dirichlet(a, ..., a)",
+    options,
+    &vtable,
+    NULL};
+ASSAY_MODULE("org.assay.multinomial", "1.0", plugin)
