@@ -5,7 +5,8 @@
 //   Laplace    scale b, the mean of |x - m|:            -N (log(2 b) + 1)
 //   gamma      shape a with log a - digamma(a) = F / N: N (a log a - lgamma(a) - a) - a F - sum log
 //   x Poisson, Bernoulli, Huber's law: no dispersion, the sum of the log densities.
-// Weights count as repetitions.
+// Weights count as repetitions. Of a mixture it is sum_i log sum_c pi_c p(x_i | c).
+#include <assay/author/mixture_metric.hpp>
 #include <assay/plugin.hpp>
 #include <cmath>
 
@@ -45,17 +46,20 @@ double most_likely_shape(double c) {
   return a;
 }
 
-class LogLikelihood {
+class LogLikelihood : public MixtureMetric<LogLikelihood> {
  public:
-  LogLikelihood(Call, const assay_problem& p)
-      : noise_(p.loss ? p.loss->noise : ASSAY_NOISE_NONE), n_(p.observed) {
-    if (noise_ == ASSAY_NOISE_NONE)
+  LogLikelihood(Call call, const assay_problem& p)
+      : MixtureMetric(call, p, false),
+        noise_(p.loss ? p.loss->noise : ASSAY_NOISE_NONE),
+        n_(p.observed) {
+    if (!density_ && noise_ == ASSAY_NOISE_NONE)
       throw Failure(ASSAY_E_COMBINATION, "the loss is the likelihood of no noise in closed form")
           .help("leave the metric `log_likelihood` out; the card of a loss names its noise");
   }
 
   void build(const Builder& b, int32_t purpose) const {
     if (purpose != ASSAY_MEASURE) return;
+    if (density_) return sums_over_rows(b);
     const assay_buf value = b.small("log_likelihood", 1, 1);
     const bool normal = noise_ == ASSAY_NOISE_NORMAL, gamma = noise_ == ASSAY_NOISE_GAMMA;
     assay_buf loss = ASSAY_NO, density = ASSAY_NO;
@@ -78,6 +82,8 @@ class LogLikelihood {
                                         {{density, ASSAY_IN}, {value, ASSAY_OUT}});
     b.report("value", value);
   }
+
+  double value(const double* sums) const { return sums[kLogLikelihood]; }
 
  private:
   void of_normal(const Block& b) const {
@@ -114,6 +120,7 @@ constexpr assay_plugin plugin =
              "l1             Laplace, scale b = mean |x - m|:  -N (log(2 b) + 1)\n"
              "itakura_saito  gamma of mean m, shape a: log a - digamma(a) = F / N\n"
              "kl, poisson_log, logistic, huber  the sum of log p(x | m)\n"
+             "a mixture      sum_i log sum_c pi_c p(x_i | c)\n"
              "(probabilities of counts do not compare with densities)",
              nullptr,
              &vtable);
