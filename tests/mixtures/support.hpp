@@ -51,9 +51,11 @@ inline spec::Trial mixture(const std::string& model,
   return parsed.experiment->trials[0];
 }
 
+// means: H to start from, k x d, in the init's place.
 inline Mixed fit_mixture(const spec::Trial& trial,
                          std::shared_ptr<const data::Data> x,
-                         int threads = 1) {
+                         int threads = 1,
+                         const std::vector<double>& means = {}) {
   Mixed out;
   out.trial = trial;
   auto runtime = experiment::Runtime::create(registry(), threads, "auto", "auto");
@@ -66,14 +68,21 @@ inline Mixed fit_mixture(const spec::Trial& trial,
   out.model = std::move(*model);
   auto task = experiment::make_task(trial, out.data, *out.model, *runtime);
   REQUIRE_MESSAGE(task.ok(), task.error().message);
+  if (!means.empty()) {
+    task->init.reset();
+    graph::Buffer& H = out.model->factor[1];
+    for (int64_t j = 0; j < H.rows; ++j)
+      for (int64_t c = 0; c < H.width; ++c) H.set(j, c, means[static_cast<size_t>(c * H.rows + j)]);
+  }
   out.result = fit::fit(*task);
   return out;
 }
 
 inline Mixed fitted_mixture(const spec::Trial& trial,
                             std::shared_ptr<const data::Data> x,
-                            int threads = 1) {
-  Mixed out = fit_mixture(trial, std::move(x), threads);
+                            int threads = 1,
+                            const std::vector<double>& means = {}) {
+  Mixed out = fit_mixture(trial, std::move(x), threads, means);
   REQUIRE_MESSAGE(out.result.ok(), out.result.error().message);
   return out;
 }

@@ -301,9 +301,7 @@ static int32_t accumulate(void* self,
       add_squares(n, s->d, wide, z, resp, line + 1, line + 1 + s->d);
       continue;
     }
-    gaussian_scatter(n, wide, z, resp, scaled, line + 8 + wide);
-    for (int64_t i = 0; i < n; i++)
-      for (int64_t j = 0; j < wide; j++) line[8 + j] += scaled[i * wide + j];
+    gaussian_scatter(n, wide, z, resp, scaled, line + 8, line + 8 + wide);
   }
   return ASSAY_OK;
 }

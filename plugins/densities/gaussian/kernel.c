@@ -63,9 +63,13 @@ ASSAY_SIMD void gaussian_scatter(int64_t rows,
                                  const double* restrict z,
                                  const double* restrict r,
                                  double* restrict scaled,
+                                 double* restrict first,
                                  double* restrict S) {
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < wide; j++) scaled[i * wide + j] = r[i] * z[i * wide + j];
+    for (int64_t j = 0; j < wide; j++) {
+      scaled[i * wide + j] = r[i] * z[i * wide + j];
+      first[j] += scaled[i * wide + j];
+    }
   for (int64_t a = 0; a < wide; a += 8) {
     int64_t c = 0;
     for (; c + 16 <= wide && c <= a; c += 16) SCATTER_OF(2);

@@ -13,13 +13,14 @@ void gaussian_squares(int64_t rows,
                       const double* restrict T,
                       double* restrict q);
 
-/* S += sum_i r_i z_i' z_i (wide x wide), its lower triangle; scaled: rows x wide doubles of memory,
- * then r_i z_i. */
+/* S += sum_i r_i z_i' z_i (wide x wide), its lower triangle, and first += sum_i r_i z_i; scaled:
+ * rows x wide doubles of memory, then r_i z_i. */
 void gaussian_scatter(int64_t rows,
                       int64_t wide,
                       const double* restrict z,
                       const double* restrict r,
                       double* restrict scaled,
+                      double* restrict first,
                       double* restrict S);
 
 #endif
