@@ -86,11 +86,9 @@ class Loop {
     auto solver = Method::create(task_.solver, model_, -1, options_.log);
     if (!solver) return std::move(solver.error());
     solver_ = std::move(*solver);
+    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(more_starts());
     model_.apply = solver_->apply();
-    if (!task_.resume && stop_ == Stop::kNone) {
-      ASSAY_TRY(more_starts());
-      ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
-    }
+    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
     auto plan = solver_->plan(ASSAY_STEP, model_, options_);
     if (!plan) return std::move(plan.error());
     if (!*plan) {

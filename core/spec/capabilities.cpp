@@ -72,9 +72,14 @@ std::vector<BroughtTransform> brought_transforms(const plugin::Descriptor& solve
   return out;
 }
 
-bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty) {
+bool takes_penalty(const assay_solver& solver,
+                   const plugin::PenaltySet::Item& penalty,
+                   const std::string& factor) {
   if (solver.needs_penalty == 0) return true;
-  if (penalty.id == implied_constraint(solver)) return true;
+  const std::string keeps = implied_factor(solver);
+  if (penalty.id == implied_constraint(solver) &&
+      (factor.empty() || keeps.empty() || factor == keeps))
+    return true;
   return (penalty.forms() & solver.needs_penalty) != 0;
 }
 

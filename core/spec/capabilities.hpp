@@ -19,7 +19,9 @@ bool takes_factors(const assay_solver& solver, int factors);
 bool takes_autoencoders(const assay_solver& solver);
 bool takes_mixtures(const assay_solver& solver);
 // One of the forms a solver works with is enough; the constraint it keeps by itself needs none.
-bool takes_penalty(const assay_solver& solver, const plugin::PenaltySet::Item& penalty);
+bool takes_penalty(const assay_solver& solver,
+                   const plugin::PenaltySet::Item& penalty,
+                   const std::string& factor = {});
 // Whether it takes the penalty as its defaults make it.
 bool takes_penalty(const assay_solver& solver, const plugin::Descriptor& penalty);
 

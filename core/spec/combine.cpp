@@ -263,7 +263,7 @@ class Combination {
     }
     items.emplace_back(&d, use.options);
     const auto& item = (*alone)->items().front();
-    if (takes_penalty(solver_of(solver_), item)) return;
+    if (takes_penalty(solver_of(solver_), item, factor)) return;
     const char* word = constraint ? "constraint" : "penalty";
     refuse(
         Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,

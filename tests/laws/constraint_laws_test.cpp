@@ -133,7 +133,7 @@ void for_every_pair(const std::function<void(const Case&)>& law) {
           const auto set = plugin::PenaltySet::create({{d, u.options}}, side);
           REQUIRE(set);
           const auto& item = (*set)->items().front();
-          if (!spec::takes_penalty(table, item)) continue;
+          if (!spec::takes_penalty(table, item, side == 0 ? "W" : "H")) continue;
           CAPTURE(s->id);
           CAPTURE(d->id);
           CAPTURE(side);
@@ -221,7 +221,7 @@ TEST_CASE("law: a fit resumed in the middle is the fit, with every penalty") {
       if (!kept) kept = saved;
       return {};
     };
-    whole.run();
+    if (whole.run().iterations <= 4) return;
     REQUIRE(kept);
     Fitted again(t);
     again.task.resume = &*kept;
@@ -245,6 +245,7 @@ TEST_CASE("law: new rows of a model are fitted under what does not tie the rows 
     data.new_rows = true;
     auto model = experiment::make_model(t, data, trained.runtime);
     REQUIRE_MESSAGE(model.ok(), model.error().message);
+    if ((*model)->factor[0].rows == 0) return;  // made of the rows, not fitted
     (*model)->factor[1] = trained.model->factor[1];
     (*model)->frozen[1] = true;
     for (int64_t i = 0; i < rows.n; ++i)

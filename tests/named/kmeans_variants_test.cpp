@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The relatives of Lloyd's algorithm: row by row, by batches, by the angle, and starts drawn in
+// parallel.
+#include "core/data/observe.hpp"
+#include "tests/named/kmeans.hpp"
+
+using namespace assay;
+using namespace assay::test;
+
+TEST_CASE("sequential k-means with step 1/N: a centroid is the running mean of its points") {
+  const Problem p = random_problem(200, 7, 4);
+  spec::Trial t = kmeans(3, "random_rows", "sequential_kmeans");
+  t.stop.max_iter = 1;
+  Fixture f(dense(p), t);
+  std::vector<std::vector<double>> centres;
+  for (int64_t a = 0; a < 3; ++a)
+    centres.emplace_back(p.x.begin() + a * 50 * p.d, p.x.begin() + (a * 50 + 1) * p.d);
+  start_at(f, centres);
+  f.run();
+  std::vector<std::vector<double>> sums(3, std::vector<double>(7));
+  std::vector<double> counts(3);
+  for (int64_t i = 0; i < p.n; ++i) {
+    const double* x = p.x.data() + i * p.d;
+    size_t best = 0;
+    double least = INFINITY;
+    for (size_t a = 0; a < 3; ++a) {
+      double apart = 0;
+      for (size_t j = 0; j < 7; ++j) apart += (x[j] - centres[a][j]) * (x[j] - centres[a][j]);
+      if (apart >= least) continue;
+      least = apart;
+      best = a;
+    }
+    counts[best] += 1;
+    for (size_t j = 0; j < 7; ++j) {
+      sums[best][j] += x[j];
+      centres[best][j] = sums[best][j] / counts[best];
+    }
+  }
+  for (size_t a = 0; a < 3; ++a)
+    for (size_t j = 0; j < 7; ++j)
+      CHECK(f.model->factor[1].get(static_cast<int64_t>(j), static_cast<int64_t>(a)) ==
+            doctest::Approx(centres[a][j]).epsilon(1e-12));
+}
+
+TEST_CASE("sequential k-means with a given step: Robbins and Monro's rule") {
+  const Problem p{3, 1, 2, {0, 1, 4}};
+  spec::Trial t = kmeans(1, "random_rows", "sequential_kmeans");
+  t.solver.options.values["step"].text = "constant";
+  t.solver.options.values["eta"].number = 0.25;
+  t.stop.max_iter = 1;
+  Fixture f(dense(p), t);
+  start_at(f, {{2}});
+  f.run();
+  double mu = 2;
+  for (const double x : p.x) mu += 0.25 * (x - mu);
+  CHECK(f.model->factor[1].get(0, 0) == doctest::Approx(mu));
+}
+
+TEST_CASE("every row is walked once an epoch, in order or shuffled") {
+  // One centroid with step 1/N ends at the mean of all rows, whatever their order.
+  const Problem p = random_problem(1030, 5, 3);
+  for (const bool shuffle : {false, true}) {
+    spec::Trial t = kmeans(1, "random_rows", "sequential_kmeans");
+    t.solver.options.values["shuffle"].number = shuffle;
+    t.stop.max_iter = 1;
+    Fixture f(dense(p), t);
+    f.run();
+    for (int64_t j = 0; j < p.d; ++j) {
+      double mean = 0;
+      for (int64_t i = 0; i < p.n; ++i)
+        mean += p.x[static_cast<size_t>(i * p.d + j)] / static_cast<double>(p.n);
+      CHECK(f.model->factor[1].get(j, 0) == doctest::Approx(mean).epsilon(1e-12));
+    }
+  }
+}
+
+TEST_CASE("minibatch k-means in one batch is a step of Lloyd's; small ones come close") {
+  const Problem p = random_problem(600, 9, 5);
+  spec::Trial exact = kmeans(5, "random_rows"),
+              whole = kmeans(5, "random_rows", "minibatch_kmeans");
+  exact.stop.max_iter = whole.stop.max_iter = 1;
+  whole.solver.options.values["batch"].number = 600;
+  Fixture a(dense(p), exact), b(dense(p), whole);
+  a.run();
+  b.run();
+  CHECK(worst_relative(a.factor(1), b.factor(1)) < 1e-12);
+
+  spec::Trial many = kmeans(5, "kmeans_plus_plus", "minibatch_kmeans");
+  many.solver.options.values["batch"].number = 64;
+  many.stop.max_iter = 30;
+  Fixture lloyd(dense(p), kmeans(5)), small(dense(p), many);
+  CHECK(small.run().trace.rows.back().objective < 1.05 * lloyd.run().trace.rows.back().objective);
+}
+
+TEST_CASE("spherical k-means: centroids of length one, half the squared distance is 1 - cos") {
+  Problem p = random_problem(200, 9, 5);
+  for (double& v : p.x) v += 0.01;
+  spec::Trial t = kmeans(4);
+  t.solver.options.values["spherical"].number = 1;
+  t.data.transforms = {use("transform", "normalise")};
+  Fixture f(dense(p), t);
+  const fit::Result r = f.run();
+  never_rises(r.trace);
+  CHECK(r.stop == fit::Stop::kConverged);
+  CHECK(r.trace.rows.back().kkt < 1e-12);
+  double sum = 0;
+  for (int64_t i = 0; i < p.n; ++i) {
+    double dot = 0, length = 0, size = 0;
+    for (int64_t j = 0; j < p.d; ++j) {
+      const double x = p.x[static_cast<size_t>(i * p.d + j)],
+                   h = f.model->factor[1].get(j, label(*f.model, i));
+      dot += x * h;
+      length += x * x;
+      size += h * h;
+    }
+    CHECK(size == doctest::Approx(1).epsilon(1e-12));
+    sum += 1 - dot / std::sqrt(length);
+  }
+  CHECK(r.trace.rows.back().objective == doctest::Approx(sum).epsilon(1e-9));
+}
+
+TEST_CASE("k-means starts are rows of X, the same for any tiles, and better the more is drawn") {
+  Problem p = random_problem(900, 8, 8);
+  for (int64_t i = 0; i < p.n; ++i) p.x[static_cast<size_t>(i * p.d + i % 8)] += 10;  // 8 heaps
+  const auto cost = [&](const std::string& init, int64_t tile, std::vector<double>* kept) {
+    spec::Trial t = kmeans(8, init);
+    t.stop.max_iter = 1;
+    Fixture f(dense(p), t);
+    f.task.plan.force.tile_rows = tile;
+    const double start = f.run().trace.rows.front().objective;
+    if (kept) *kept = f.factor(1);
+    return start;
+  };
+  std::vector<double> a, b;
+  for (const char* init : {"kmeans_plus_plus", "kmeans_parallel", "random_rows"}) {
+    CAPTURE(init);
+    CHECK(cost(init, 0, &a) == doctest::Approx(cost(init, 24, &b)).epsilon(1e-12));
+    CHECK(worst_relative(a, b) < 1e-12);
+  }
+  CHECK(cost("kmeans_plus_plus", 0, nullptr) < cost("random_rows", 0, nullptr));
+  CHECK(cost("kmeans_parallel", 0, nullptr) < cost("random_rows", 0, nullptr));
+}
+
+TEST_CASE("k-means starts draw rows in proportion to their weights") {
+  // One row has half of the weight.
+  auto x = data::weigh_rows(*dense(Problem{4, 1, 1, {0, 1, 2, 3}}), {4, 1, {1, 1, 3, 1}});
+  REQUIRE(x.ok());
+  const auto weighted = std::make_shared<const data::Data>(std::move(*x));
+  int64_t hits = 0;
+  for (uint64_t s = 0; s < 400; ++s) {
+    Fixture one(weighted, kmeans(1, "random_rows"));
+    one.task.init->stream = s * 77777 + 5;
+    one.task.stop.max_iter = 1;
+    // 1/2 sum w (x - h)^2 is 3 at h = 2 alone.
+    hits += one.run().trace.rows.front().objective == doctest::Approx(3);
+  }
+  // Half of 400, within five standard errors.
+  CHECK(hits > 150);
+  CHECK(hits < 250);
+}
