@@ -449,19 +449,20 @@ void report_absent(const Node& root,
 }
 
 // A constraint named by the solver for factors that name none; "id:W" for W alone, where none names
-// one.
+// it.
 void imply_constraint(const Node& root,
                       const plugin::Descriptor& solver,
                       FactorSpec& factor,
                       const std::string& name,
-                      bool named,
+                      const std::vector<std::string>& named,
                       Context& context) {
   const char* given = static_cast<const assay_solver*>(solver.plugin->vtable)->implies;
   if (!given || factor.constraint) return;
   std::string implied = given;
   if (const size_t colon = implied.find(':'); colon != std::string::npos) {
-    if (named || implied.substr(colon + 1) != name) return;
+    const std::string of = implied.substr(colon + 1);
     implied.resize(colon);
+    if (of != name || std::find(named.begin(), named.end(), implied) != named.end()) return;
   }
   const plugin::Descriptor* d = context.registry.find("penalty", implied);
   if (!d) return report_absent(root, solver, "keeps the constraint", implied, context);
@@ -514,7 +515,9 @@ std::optional<Trial> read_trial(const Node& root,
   Trial trial = TrialReader(root, context, supplied).read();
   if (const plugin::Descriptor* solver = context.registry.find("solver", trial.solver.id)) {
     ModelSpec& m = trial.model;
-    const bool named = m.W.constraint || m.H.constraint || m.S.constraint;
+    std::vector<std::string> named;
+    for (const FactorSpec* factor : {&m.W, &m.H, &m.S})
+      if (factor->constraint) named.push_back(factor->constraint->id);
     imply_constraint(root, *solver, m.W, "W", named, context);
     imply_constraint(root, *solver, m.H, "H", named, context);
     if (m.rank.size() == 2) imply_constraint(root, *solver, m.S, "S", named, context);

@@ -17,6 +17,7 @@ class FromFile {
     const char* const keys[3] = {"W", "H", "S"};
     for (int32_t side = 0; side < p.n_factors; ++side) {
       if (p.factor_flags[side] & ASSAY_FACTOR_FROZEN) continue;
+      if (side == 0 && (p.flags & ASSAY_PROBLEM_MAKES_W)) continue;
       const std::string name = options.text(keys[side]).value_or(keys[side]);
       rows_[side] = side == 0 ? p.n : side == 1 ? p.k[1] : p.k[0];
       cols_[side] = side == 0 ? p.k[0] : side == 1 ? p.d : p.k[1];

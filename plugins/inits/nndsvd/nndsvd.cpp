@@ -46,6 +46,7 @@ class Nndsvd : public Spectral<Nndsvd<fill>> {
           .help("use init `random`");
     q_ = std::min(least, k_ + options.integer("oversample"));
     power_ = options.integer("power");
+    makes_w_ = (p.flags & ASSAY_PROBLEM_MAKES_W) != 0;
     long_ = p.n >= p.d ? ASSAY_ROWS : ASSAY_COLS;
     short_ = long_ == ASSAY_ROWS ? ASSAY_COLS : ASSAY_ROWS;
     mean_ = p.x_sum / p.observed;
@@ -89,7 +90,7 @@ class Nndsvd : public Spectral<Nndsvd<fill>> {
                              {s, ASSAY_IN},
                              {scales[0], ASSAY_OUT},
                              {scales[1], ASSAY_OUT}});
-    for (int32_t side = 0; side < 2; ++side)
+    for (int32_t side = makes_w_ ? 1 : 0; side < 2; ++side)
       b.each<&Nndsvd::write>(
           side ? "write_h" : "write_w", side,
           {{vectors[side], ASSAY_IN}, {scales[side], ASSAY_IN}, {b.factor(side), ASSAY_OUT}}, side);
@@ -151,6 +152,7 @@ class Nndsvd : public Spectral<Nndsvd<fill>> {
   const assay_rng* rng_;
   int64_t k_ = 0, q_ = 0, power_ = 0;
   int32_t long_ = ASSAY_ROWS, short_ = ASSAY_COLS;
+  bool makes_w_ = false;
   double mean_ = 0;
   uint64_t stream_[2] = {0, 0};
 };

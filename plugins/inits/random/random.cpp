@@ -16,6 +16,7 @@ class Random {
   Random(Call call, const assay_problem& p) : rng_(call.service<assay_rng>("assay.rng/1")) {
     const double mean = p.x_sum / p.observed, rms = std::sqrt(p.x_sumsq / p.observed);
     factors_ = p.n_factors;
+    makes_w_ = (p.flags & ASSAY_PROBLEM_MAKES_W) != 0;
     const double size = p.x_min < 0 ? rms : mean;
     for (int32_t side = 0; side < factors_; ++side) {
       scale_[side] = factors_ == 2 ? std::sqrt(size / static_cast<double>(p.k[side]))
@@ -27,7 +28,7 @@ class Random {
 
   void build(const Builder& b, int32_t purpose) const {
     if (purpose != ASSAY_INIT) return;
-    b.each<&Random::fill>("random_w", ASSAY_ROWS, {{b.factor(0), ASSAY_OUT}}, 0);
+    if (!makes_w_) b.each<&Random::fill>("random_w", ASSAY_ROWS, {{b.factor(0), ASSAY_OUT}}, 0);
     b.each<&Random::fill>("random_h", ASSAY_COLS, {{b.factor(1), ASSAY_OUT}}, 1);
     if (factors_ == 3) b.each<&Random::fill>("random_s", ASSAY_ONE, {{b.factor(2), ASSAY_OUT}}, 2);
   }
@@ -45,6 +46,7 @@ class Random {
 
   const assay_rng* rng_;
   int32_t factors_;
+  bool makes_w_;
   double scale_[3];
   bool signed_[3];
   uint64_t stream_[3];
