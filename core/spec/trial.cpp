@@ -487,22 +487,18 @@ void bring_transforms(const Node& root,
   }
 }
 
-// A plugin that draws an order only when asked to is deterministic but for its option `shuffle`.
-bool shuffles(const Use& use) {
-  const auto found = use.options.values.find("shuffle");
-  return found != use.options.values.end() && found->second.number != 0;
-}
-
 bool is_deterministic(const Trial& t, const plugin::Registry& registry) {
   const auto fixed = [&](const char* kind, const Use& use) {
     const plugin::Descriptor* d = registry.find(kind, use.id);
-    return !d || ((d->plugin->flags & ASSAY_PLUGIN_DETERMINISTIC) != 0 && !shuffles(use));
+    return !d || !draws_numbers(*d, use);
   };
+  const plugin::Descriptor* solver = registry.find("solver", t.solver.id);
+  const bool start = fixed("init", t.init) || (solver && settles(*solver, t.solver));
   const bool transforms = std::all_of(t.data.transforms.begin(), t.data.transforms.end(),
                                       [&](const Use& u) { return fixed("transform", u); });
   const bool split =
       t.split.kind == SplitSpec::Kind::kNone || t.split.kind == SplitSpec::Kind::kFile;
-  return split && transforms && fixed("reader", t.data.reader) && fixed("init", t.init) &&
+  return split && transforms && fixed("reader", t.data.reader) && start &&
          fixed("solver", t.solver);
 }
 

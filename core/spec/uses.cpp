@@ -224,7 +224,30 @@ bool read_options(const Node* node,
   return true;
 }
 
+// Whether a value in force has a flag of ASSAY_OPT_DRAWS or ASSAY_OPT_SETTLES.
+bool any_value(const plugin::Descriptor& d, const Use& use, uint32_t (*flag)(uint32_t)) {
+  for (const assay_option* o = d.plugin->options; o && o->name; ++o) {
+    const auto found = use.options.values.find(o->name);
+    if (found == use.options.values.end()) continue;
+    uint32_t at = found->second.number != 0 ? 1 : 0;
+    if (o->type == ASSAY_OPT_ENUM)
+      for (at = 0; o->values[at] && found->second.text != o->values[at];) ++at;
+    const bool choice = o->type == ASSAY_OPT_ENUM || o->type == ASSAY_OPT_BOOL;
+    if (choice && at < 12 && (o->flags & flag(at)) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+bool settles(const plugin::Descriptor& d, const Use& use) {
+  return any_value(d, use, [](uint32_t value) { return ASSAY_OPT_SETTLES(value); });
+}
+
+bool draws_numbers(const plugin::Descriptor& d, const Use& use) {
+  const bool fixed = (d.plugin->flags & ASSAY_PLUGIN_DETERMINISTIC) != 0 || settles(d, use);
+  return !fixed || any_value(d, use, [](uint32_t value) { return ASSAY_OPT_DRAWS(value); });
+}
 
 std::string plural(const std::string& kind) {
   if (kind == "penalty" || kind == "density") return kind.substr(0, kind.size() - 1) + "ies";

@@ -57,6 +57,11 @@ std::optional<Use> standard_use(const plugin::Descriptor& d,
                                 const Node& root,
                                 Context& context);
 
+// Whether random numbers matter to a plugin with these options, by its flags and its table's.
+bool draws_numbers(const plugin::Descriptor& d, const Use& use);
+// Whether the start does not matter to a solver with these options.
+bool settles(const plugin::Descriptor& d, const Use& use);
+
 // Names of a plugin's options.
 std::vector<std::string> option_names(const plugin::Descriptor& d);
 

@@ -15,6 +15,7 @@
 #include "core/data/observe.hpp"
 #include "core/spec/capabilities.hpp"
 #include "core/spec/parse.hpp"
+#include "core/spec/uses.hpp"
 #include "tests/fit/support.hpp"
 
 namespace assay::test {
@@ -31,7 +32,7 @@ struct Posed {
   bool takes(uint32_t bit) const {
     return (static_cast<const assay_solver*>(solver->plugin->vtable)->takes_data & bit) != 0;
   }
-  bool deterministic() const { return (solver->plugin->flags & ASSAY_PLUGIN_DETERMINISTIC) != 0; }
+  bool deterministic() const { return !spec::draws_numbers(*solver, trial.solver); }
   // Whether a value lies in the loss's domain.
   bool holds(double x) const {
     const bool low = x < facts.x_lo || ((facts.flags & ASSAY_LOSS_X_LO_OPEN) && x <= facts.x_lo);

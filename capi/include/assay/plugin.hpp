@@ -55,12 +55,13 @@ constexpr assay_option path_option(const char *name, const char *doc, uint32_t f
 constexpr assay_option list_option(const char *name, const char *doc, double lo, double hi) {
   return {name, doc, ASSAY_OPT_LIST, 0, 0, lo, hi, nullptr, nullptr};
 }
-constexpr assay_option bool_option(const char *name, const char *doc, bool def) {
-  return {name, doc, ASSAY_OPT_BOOL, 0, def ? 1.0 : 0.0, 0, 1, nullptr, nullptr};
+constexpr assay_option bool_option(const char *name, const char *doc, bool def,
+                                   uint32_t flags = 0) {
+  return {name, doc, ASSAY_OPT_BOOL, flags, def ? 1.0 : 0.0, 0, 1, nullptr, nullptr};
 }
 constexpr assay_option enum_option(const char *name, const char *doc, const char *def,
-                                   const char *const *values) {
-  return {name, doc, ASSAY_OPT_ENUM, 0, 0, 0, 0, def, values};
+                                   const char *const *values, uint32_t flags = 0) {
+  return {name, doc, ASSAY_OPT_ENUM, flags, 0, 0, 0, def, values};
 }
 inline constexpr assay_option kNoMoreOptions{nullptr, nullptr, 0, 0, 0, 0, 0, nullptr, nullptr};
 

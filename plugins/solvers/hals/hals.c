@@ -140,8 +140,8 @@ static void destroy(void* self) {
 
 static const assay_option options[] = {
     {"inner", "sweeps over the components per step", ASSAY_OPT_INT, 0, 1, 1, 1000, NULL, NULL},
-    {"shuffle", "visit the components in an order drawn anew every step", ASSAY_OPT_BOOL, 0, 0, 0,
-     1, NULL, NULL},
+    {"shuffle", "visit the components in an order drawn anew every step", ASSAY_OPT_BOOL,
+     ASSAY_OPT_DRAWS(1), 0, 0, 1, NULL, NULL},
     ASSAY_OPTION_CURVATURE,
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
 static const assay_solver vtable = {

@@ -266,8 +266,8 @@ static const assay_option options[] = {
      1000, NULL, NULL},
     {"final_steps", "updates of W at the final H, after the last epoch", ASSAY_OPT_INT, 0, 20, 0,
      1e6, NULL, NULL},
-    {"shuffle", "draws the order of the batches anew every epoch", ASSAY_OPT_BOOL, 0, 1, 0, 1, NULL,
-     NULL},
+    {"shuffle", "draws the order of the batches anew every epoch", ASSAY_OPT_BOOL,
+     ASSAY_OPT_DRAWS(1), 1, 0, 1, NULL, NULL},
     {"floor", "smallest value of a factor's entry, as a share of sqrt(mean of X / rank)",
      ASSAY_OPT_FLOAT, ASSAY_OPT_HI_OPEN, 1e-16, 0, 1, NULL, NULL},
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}};
@@ -287,7 +287,7 @@ static const assay_solver vtable = {
     NULL};
 static const assay_plugin plugin = {
     sizeof plugin,
-    0,
+    ASSAY_PLUGIN_DETERMINISTIC,
     "assay.solver/1",
     "online",
     "minibatches of rows with a forgetting factor, for any loss with a split gradient",

@@ -22,6 +22,7 @@ class Pca : public Incremental<SingularVectors<Pca>> {
   Pca(Call call, const assay_problem& p)
       : Incremental<SingularVectors<Pca>>(call, p),
         math_(call.service<assay_math>("assay.math/1")),
+        draw_stream_(rng_->split(rng_->split(p.stream, 1), 100)),
         squares_(p.x_sumsq) {
     if (known_ >= 0) return;
     const Options options(call.host, p.options);
@@ -192,7 +193,7 @@ class Pca : public Incremental<SingularVectors<Pca>> {
     for (int64_t j = 0; j < d_; ++j)
       deviations[place(j)] = std::sqrt(squares(j, 0) / static_cast<double>(freedom));
     for (int64_t a = 0; a < k_; ++a) observed[place(a)] = sigma(0, a) * sigma(0, a);
-    const RandomScatter random(deviations, freedom, *rng_, rng_->split(stream_, 100));
+    const RandomScatter random(deviations, freedom, *rng_, draw_stream_);
     b.number(2) = static_cast<double>(
         keep_above_random(observed, random, draws_, quantile_, *la(), b.call()));
   }
@@ -247,6 +248,7 @@ class Pca : public Incremental<SingularVectors<Pca>> {
   }
 
   const assay_math* math_;
+  uint64_t draw_stream_;
   double squares_, fraction_ = 0, quantile_ = 0;
   int64_t draws_ = 0, batch_ = 0;
   bool centred_ = true, whiten_ = false;
@@ -261,14 +263,16 @@ constexpr assay_option kOwn[] = {
                 "how the directions are found; auto: gram up to 2000 on the shorter side, else "
                 "randomized",
                 "auto",
-                kMethods),
+                kMethods,
+                ASSAY_OPT_SETTLES(0) | ASSAY_OPT_SETTLES(1) | ASSAY_OPT_SETTLES(5)),
     bool_option("centre", "subtract the mean of each column", true),
     bool_option("standardise", "divide each column by its standard deviation", false),
     bool_option("whiten", "scores of variance 1", false),
     enum_option("keep",
                 "how many of the `model.rank` components count; the others become 0",
                 "all",
-                kKeeps),
+                kKeeps,
+                ASSAY_OPT_DRAWS(3)),
     number_option("fraction", "fraction: of the variance that is kept", 0.95, 0, 1),
     integer_option("draws", "parallel: random matrices", 20, 1, 100000),
     number_option("quantile", "parallel: of the random variances that one must exceed", 0.95, 0, 1),

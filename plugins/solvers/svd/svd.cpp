@@ -74,7 +74,8 @@ constexpr assay_option kOwn[] = {
                 "how the directions are found; auto: gram up to 2000 on the shorter side, else "
                 "randomized",
                 "randomized",
-                kMethods),
+                kMethods,
+                ASSAY_OPT_SETTLES(3) | ASSAY_OPT_SETTLES(4) | ASSAY_OPT_SETTLES(6)),
     enum_option("basis",
                 "full: arrays U_full (n x n) and V_full (d x d) complete the singular vectors",
                 "thin",

@@ -57,6 +57,7 @@ class SingularVectors : public SpectralMethods<Plugin> {
     const Options options(call.host, p.options);
     constexpr int64_t kSmall = 2000;
     method_ = options.text("method").value_or("auto");
+    if (method_ == "auto" || method_ == "gram" || method_ == "lapack") this->forget_seed();
     if (method_ == "auto") method_ = this->least_ <= kSmall ? "gram" : "randomized";
     if (this->goes_on_ && method_ != "incremental")
       throw Failure(

@@ -51,6 +51,12 @@ class Truncated : public Spectral<P> {
     b.each<Member, P>(name.c_str(), axis, args, tag, flags);
   }
 
+  // Nothing depends on the start or on the seed: what is arbitrary is drawn alike in every fit.
+  void forget_seed() {
+    stream_ = rng_->split(0, 1);
+    settled_ = true;
+  }
+
   // Columns to begin with: the start's factor, as many as fit, and random ones.
   assay_buf start(const Builder &b, int64_t width) const {
     const assay_buf Z = b.local("start_columns", short_, width);
@@ -126,6 +132,7 @@ class Truncated : public Spectral<P> {
   int64_t n_, d_, k_, least_;
   int32_t long_, short_, known_ = -1;
   uint64_t stream_;
+  bool settled_ = false;
   bool goes_on_ = false;  // rows come to a fit of others
   double size_;  // |X|^2: A'A v / size_ is of a size that does not depend on what X is measured in
 
@@ -150,6 +157,7 @@ class Truncated : public Spectral<P> {
     for (int64_t i = 0; i < Z.rows(); ++i) {
       const auto at = static_cast<uint64_t>((b.first() + i) * Z.cols());
       rng_->normal(stream_, at, Z.cols(), Z.row(i).data());
+      if (settled_) continue;
       std::copy_n(F.row(i).data(), std::min(F.cols(), Z.cols()), Z.row(i).data());
     }
   }
