@@ -13,6 +13,11 @@
 namespace assay::data {
 namespace {
 
+// The row of the data as read that row i of x is: what people find in their file.
+int64_t source_row(const Data& x, int64_t i) {
+  return x.source_rows ? (*x.source_rows)[static_cast<size_t>(i)] : i;
+}
+
 struct Bad {
   int64_t count = 0, row = 0, col = 0;
   double value = 0;
@@ -102,7 +107,7 @@ void find_zero_lines(const Data& x,
 }  // namespace
 
 std::string place_of(const Data& x, int64_t i, int64_t j) {
-  std::string text = "row " + std::to_string(i + 1) + ", column " + std::to_string(j + 1);
+  std::string text = "row " + std::to_string(source_row(x, i) + 1) + ", column " + std::to_string(j + 1);
   if (x.names && !x.names->cols.empty())
     text += " (`" + x.names->cols[static_cast<size_t>(j)] + "`)";
   return text;
@@ -137,7 +142,9 @@ Expected<void> check_observed(const Data& x, const char* kind) {
 std::vector<std::string> notices(const Data& x) {
   std::vector<std::string> out;
   const AlignedArray<double> rows = row_counts(x), cols = col_counts(x);
-  const auto missing_rows = without_weight(rows), missing_cols = without_weight(cols);
+  auto missing_rows = without_weight(rows);
+  const auto missing_cols = without_weight(cols);
+  for (int64_t& i : missing_rows) i = source_row(x, i);
   if (!missing_rows.empty())
     out.push_back(line_notice("row", missing_rows,
                               "without an observed entry (nothing can be learnt about them)"));
@@ -146,6 +153,7 @@ std::vector<std::string> notices(const Data& x) {
                               "without an observed entry (nothing can be learnt about them)"));
   std::vector<int64_t> zero_rows, zero_cols;
   find_zero_lines(x, rows, cols, zero_rows, zero_cols);
+  for (int64_t& i : zero_rows) i = source_row(x, i);
   if (!zero_rows.empty()) out.push_back(line_notice("row", zero_rows, "with zeros only"));
   if (!zero_cols.empty()) out.push_back(line_notice("column", zero_cols, "with zeros only"));
   return out;

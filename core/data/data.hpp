@@ -72,6 +72,7 @@ struct Data {
   std::shared_ptr<const AlignedArray<double>> table;         // 256 entries
   std::shared_ptr<const AlignedArray<double>> scale, shift;  // cols entries each; null: identity
   bool same_view = false;  // scale and shift are the same in every column
+  std::shared_ptr<const std::vector<int64_t>> source_rows;  // of rows taken from more: which; null: all
   std::shared_ptr<const Names> names;
   std::shared_ptr<const Truth> truth;  // null: unknown; of X as stored, before the view
   std::string id;  // XXH3-128 of storage and meaning, 32 hex digits

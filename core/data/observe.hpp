@@ -42,7 +42,8 @@ Expected<Data> weigh_entries(const Data& x, const Matrix& weights);
 Expected<Data> weigh_rows(const Data& x, const Matrix& weights);
 Expected<Data> weigh_cols(const Data& x, const Matrix& weights);
 
-// "row 3, column `p17`": 1-based, with names where there are any.
+// "row 3, column `p17`": 1-based, with names where there are any; the row of the data as read,
+// whatever part of them x is.
 std::string place_of(const Data& x, int64_t i, int64_t j);
 
 // E0305 for NaN or infinity at an observed entry, as the view shows it; E0303 when nothing is

@@ -47,6 +47,13 @@ std::vector<int64_t> counted(Span span) {
   return out;
 }
 
+// Which rows of the data as read these rows of x are.
+std::shared_ptr<const std::vector<int64_t>> source_of(const Data& x, std::vector<int64_t> rows) {
+  if (x.source_rows)
+    for (int64_t& i : rows) i = (*x.source_rows)[static_cast<size_t>(i)];
+  return std::make_shared<const std::vector<int64_t>>(std::move(rows));
+}
+
 bool neighbours(const std::vector<int64_t>& cols) {
   for (size_t c = 1; c < cols.size(); ++c)
     if (cols[c] != cols[c - 1] + 1) return false;
@@ -160,6 +167,7 @@ Expected<Data> slice_rows(const Data& x, Span rows) {
   try {
     Data out = x;
     out.rows = rows.last - rows.first;
+    if (out.rows != x.rows) out.source_rows = source_of(x, counted(rows));
     if (x.truth) out.truth = picked_truth(x.truth, true, counted(rows));
     if (x.names) {
       Names names = *x.names;
@@ -215,6 +223,7 @@ Expected<Data> take_rows(const Data& x, const std::vector<int64_t>& rows) {
     Data out = x;
     out.rows = static_cast<int64_t>(rows.size());
     ASSAY_TRY(check_shape(out.rows, x.cols));
+    out.source_rows = source_of(x, rows);
     out.truth = picked_truth(x.truth, true, rows);
     if (x.names) {
       Names names = *x.names;

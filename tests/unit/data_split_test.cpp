@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "core/data/select.hpp"
 #include "core/data/split.hpp"
 #include "core/plugin/registry.hpp"
 #include "tests/unit/data_samples.hpp"
@@ -100,6 +101,12 @@ TEST_CASE("a mask of one column holds out rows") {
   CHECK(split->train_rows == std::vector<int64_t>{0, 2});
   CHECK(split->held.value(1, 2) == x.value(3, 2));
   CHECK_FALSE(split->train.mask);
+  // What is wrong with a part is wrong in the file, also of a part of a part.
+  CHECK(data::place_of(split->held, 1, 2) == "row 4, column 3");
+  CHECK(data::place_of(split->train, 1, 0) == "row 3, column 1");
+  const auto below = data::slice_rows(pixels<double>(9, 3), {5, 9});
+  REQUIRE(below.ok());
+  CHECK(data::place_of(data::hold_out_masked(*below, mask)->held, 0, 0) == "row 7, column 1");
   mask.values = {1, 1, 1, 1};
   CHECK(data::hold_out_masked(x, mask).error().status == ASSAY_E_EMPTY);
   mask = {3, 1, {1, 0, 0}};
