@@ -127,6 +127,14 @@ const std::vector<CodeText>& code_texts() {
        "Entries "
        "held out one by one would be scaled by themselves, in other units than the model's, and "
        "`heldout.` metrics would compare the two. Without such metrics the split is fine."},
+      {"E0215", "a penalty that knows rows by their place beside held-out rows",
+       "`smooth` on W joins each row with the next, `graph` and `fixed` name rows by their "
+       "numbers. "
+       "With rows held out (`split.use: rows`, `folds`, or a file of one column) those left would "
+       "be joined as if they were neighbours. Sets and penalties that tie rows together without "
+       "regard to their order (`unit_norm`, `orthogonal`) hold over the training rows, and new "
+       "rows "
+       "are taken without them."},
       {"E0300", "the data cannot be used",
        "The message says what is wrong with them. Nothing was changed and nothing was run."},
       {"E0301", "the data file is not there",

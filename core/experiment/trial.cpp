@@ -218,6 +218,17 @@ Expected<void> check_hidden(const plugin::Descriptor& solver,
           "`assay list solvers --accepts masked`");
 }
 
+// Nor that it holds out rows.
+Expected<void> check_places(const Prepared& data, const graph::Model& m) {
+  const auto id = data.heldout_rows ? m.penalties[0]->by_place() : std::nullopt;
+  if (!id) return {};
+  return Error(ASSAY_E_COMBINATION, "E0215",
+               fmt::format("`{}` of W is about which row is where, and the split takes rows out",
+                           *id))
+      .at("split")
+      .with_help("hold out single entries, or leave it out of W");
+}
+
 int64_t largest_rank(const spec::Trial& trial) {
   const auto& rank = trial.model.rank;
   return rank.empty() ? 0 : *std::max_element(rank.begin(), rank.end());
@@ -410,6 +421,7 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
   if (!solver) return std::move(solver.error());
   ASSAY_TRY(check_storage(*solver->descriptor, *data.train));
   ASSAY_TRY(check_hidden(*solver->descriptor, trial, data));
+  ASSAY_TRY(check_places(data, model));
   task.solver = std::move(*solver);
   task.stop = stop_rules(trial.stop);
   task.measure_every = trial.measure.every;

@@ -199,6 +199,18 @@ bool PenaltySet::only_nonneg() const {
   return status >= 0 && lower == 0 && upper == std::numeric_limits<double>::infinity();
 }
 
+bool PenaltySet::quadratic() const {
+  return std::all_of(items_.begin(), items_.end(), [](const Item& i) {
+    return i.relaxed || (i.forms() & ASSAY_NEEDS_QUAD_ROWS) != 0;
+  });
+}
+
+std::optional<std::string> PenaltySet::by_place() const {
+  for (const Item& item : items_)
+    if (!item.relaxed && (item.facts.flags & ASSAY_PENALTY_BY_PLACE) != 0) return item.id;
+  return std::nullopt;
+}
+
 double PenaltySet::mu_power() const {
   double most = 0;
   for (const Item& item : items_)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,8 @@ class PenaltySet {
   bool couples() const;       // a set is projected onto by the host
   bool plain_bounds() const;  // no set, or one of bounds entry by entry
   bool only_nonneg() const;   // no set, or just f >= 0
+  bool quadratic() const;     // quad_rows takes all of it
+  std::optional<std::string> by_place() const;  // what depends on which row is where
   double mu_power() const;
   const std::vector<Item>& items() const { return items_; }
   const Item* constraint() const;  // the set, or null

@@ -51,6 +51,7 @@ class Combination {
     if (trial_.model.rank.size() == 2) factor("S", trial_.model.S, 2);
     data();
     transforms();
+    places();
     if (context_.out.size() == before) domain();
     if (context_.out.size() == before) ask_solver();
     metrics();
@@ -316,6 +317,27 @@ class Combination {
         fault.labels.push_back({split, "entries held out here"});
       context_.out.push_back(std::move(fault));
     }
+  }
+
+  // Neighbours of rows that were taken out would be joined.
+  void places() {
+    const auto kind = trial_.split.kind;
+    if (kind != SplitSpec::Kind::kRows && kind != SplitSpec::Kind::kFolds) return;
+    const auto id = penalties_[0] ? penalties_[0]->by_place() : std::nullopt;
+    if (!id) return;
+    const FactorSpec& W = trial_.model.W;
+    const auto named = std::find_if(W.penalties.begin(), W.penalties.end(),
+                                    [&](const Use& use) { return use.id == *id; });
+    const std::string key = named != W.penalties.end() ? named->key : W.constraint->key;
+    Diagnostic fault("E0215", fmt::format("`{}` of W is about which row is where, and the split "
+                                          "takes rows out",
+                                          *id));
+    fault.at(use_mark(root_, key), "knows rows by their place")
+        .about(key)
+        .with_help("hold out `entries`, or leave it out of W");
+    if (const Mark split = use_mark(root_, "split"); split.somewhere())
+      fault.labels.push_back({split, "rows taken out here"});
+    context_.out.push_back(std::move(fault));
   }
 
   void metrics() {

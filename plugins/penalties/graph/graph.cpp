@@ -25,7 +25,7 @@ class Graph {
         normalised_(o.flag("normalised")) {}
   assay_penalty_facts facts() const {
     assay_penalty_facts f{};
-    f.flags = ASSAY_PENALTY_CONVEX;
+    f.flags = ASSAY_PENALTY_CONVEX | ASSAY_PENALTY_BY_PLACE;
     f.scope = ASSAY_SCOPE_MATRIX;
     f.kind = ASSAY_PENALTY_QUADRATIC;
     f.mu_power = 1;

@@ -15,7 +15,7 @@ class Smooth {
   assay_penalty_facts facts(int32_t side) {
     along_ = along_components(axis_, side);
     assay_penalty_facts f{};
-    f.flags = ASSAY_PENALTY_CONVEX;
+    f.flags = ASSAY_PENALTY_CONVEX | (along_ ? ASSAY_PENALTY_BY_PLACE : 0);
     f.scope = ASSAY_SCOPE_MATRIX;
     f.kind = ASSAY_PENALTY_QUADRATIC;
     f.mu_power = 1;
