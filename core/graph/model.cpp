@@ -95,6 +95,7 @@ assay_problem Model::problem() const {
     if (!penalties[s]) continue;
     if (penalties[s]->couples()) p.factor_flags[s] |= ASSAY_FACTOR_COUPLED;
     if (!penalties[s]->only_nonneg()) p.factor_flags[s] |= ASSAY_FACTOR_SET;
+    if (!penalties[s]->quadratic()) p.factor_flags[s] |= ASSAY_FACTOR_NO_QUADRATIC;
     p.mu_power[s] = penalties[s]->mu_power();
   }
   p.observed = facts.observed;

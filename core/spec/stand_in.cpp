@@ -33,6 +33,7 @@ void describe_factor(const FactorSpec& spec,
   if (set->nonneg()) flags |= ASSAY_FACTOR_NONNEG;
   if (set->couples()) flags |= ASSAY_FACTOR_COUPLED;
   if (!set->only_nonneg()) flags |= ASSAY_FACTOR_SET;
+  if (!set->quadratic()) flags |= ASSAY_FACTOR_NO_QUADRATIC;
   if (std::any_of(items.begin(), items.end(), [](const auto& item) { return !item.set(); }))
     flags |= ASSAY_FACTOR_PENALISED;
   p.mu_power[side] = set->mu_power();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/spec/parse.hpp"
 #include "tests/fit/support.hpp"
 
 using namespace assay;
@@ -344,4 +345,24 @@ TEST_CASE("online: coordinate descent is refused where entries do not count alik
     const bool fits = task.ok() && fit::fit(*task).ok();
     CHECK(fits == (*update == 'a'));
   }
+}
+
+TEST_CASE(
+    "online: penalties without a quadratic form are multiplied in, or refused at validation") {
+  const auto parsed = [](const std::string& update) {
+    return spec::parse("law.yaml",
+                       "assay: 1\nmodel: { rank: 3, W: { constraint: nonneg }, H: { constraint: "
+                       "nonneg, penalties: [{ use: orthogonal, weight: 0.1 }] } }\n"
+                       "solver: { use: online, batch_size: 20" +
+                           update + " }\nstop: { max_iter: 20 }\nmeasure: { metrics: [] }\n",
+                       {{}, {}, true}, *registry());
+  };
+  const auto refused = parsed(", update: coordinate");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.diagnostics[0].code == "E0212");
+  const auto taken = parsed("");
+  REQUIRE(taken.ok());
+  Fixture f(dense(random_problem(60, 23, 3)), taken.experiment->trials[0]);
+  const fit::Result r = f.run();
+  CHECK(r.trace.rows.back().objective < r.trace.rows.front().objective);
 }

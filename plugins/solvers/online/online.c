@@ -228,14 +228,17 @@ static int32_t create(const assay_host* host, assay_ctx* ctx, const assay_proble
   s->penalties = host->service("assay.penalty/1");
   s->k = p->k[0];
   const char* update = host->option_text(p->options, "update");
-  const int alike = p->loss->tag == ASSAY_TAG_SQUARED && !(p->flags & ASSAY_PROBLEM_UNEQUAL);
-  if (*update == 'c' && !alike) {
+  const int alike = p->loss->tag == ASSAY_TAG_SQUARED && !(p->flags & ASSAY_PROBLEM_UNEQUAL),
+            steep = ((p->factor_flags[0] | p->factor_flags[1]) & ASSAY_FACTOR_NO_QUADRATIC) != 0;
+  if (*update == 'c' && (!alike || steep)) {
     host->free(s);
     return host->set_error(ctx, ASSAY_E_COMBINATION,
-                           "`update: coordinate` needs the squared loss and entries that count "
-                           "alike: use `update: auto`");
+                           steep ? "`update: coordinate` needs penalties with a quadratic form: "
+                                   "use `update: auto`"
+                                 : "`update: coordinate` needs the squared loss and entries that "
+                                   "count alike: use `update: auto`");
   }
-  s->coordinate = alike && *update != 'm';
+  s->coordinate = alike && !steep && *update != 'm';
   s->exponent = p->loss->mu_exponent;
   const double mean = p->observed > 0 ? fabs(p->x_sum) / p->observed : 0;
   s->floor = host->option_number(p->options, "floor") * sqrt(mean / (double)p->k[0]);
@@ -257,7 +260,9 @@ static void destroy(void* self) {
 
 static const char* const updates[] = {"auto", "coordinate", "multiplicative", NULL};
 static const assay_option options[] = {
-    {"update", "`auto`: coordinate descent for the squared loss where all entries count alike",
+    {"update",
+     "`auto`: coordinate descent for the squared loss where all entries count alike and "
+     "penalties are quadratic",
      ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", updates},
     {"batch_size", "rows of a batch", ASSAY_OPT_INT, 0, 1024, 1, 1e12, NULL, NULL},
     {"forgetting", "share of what earlier batches said of H that is left after one epoch",
