@@ -85,7 +85,7 @@ struct RunOptions {
   bool only_failed = false;        // --only failed: failed and diverged ones, nothing else
   std::vector<std::string> rerun;  // --rerun: ids, or beginnings of at least 6 digits
   bool fail_fast = false;
-  const std::atomic<bool>* cancel = nullptr;  // set by a signal handler; honoured between steps
+  const std::atomic<bool>* cancel = nullptr;  // set by a signal handler; honoured between steps or turns
 };
 
 // Errors: of the spec against the data (E03xx), of the store (E05xx). A trial that fails is not an

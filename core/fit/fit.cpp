@@ -3,7 +3,8 @@
 //
 //   start:   INIT, then PREPARE; or a checkpoint
 //   repeat:  measure the iterate that enters the step (every few steps)
-//            STEP                                     the only part on the clock
+//            STEP                                     the only part on the clock; cut short, it
+//                                                     did not happen
 //            test the row, then the limits; checkpoint when due
 //   end:     FINISH, the certificate, the closing row
 //
@@ -12,10 +13,13 @@
 // on residuals are summed.
 #include "core/fit/fit.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "core/fit/feasible.hpp"
 
@@ -32,10 +36,36 @@ bool is_numeric(const Error& e) {
   return e.status == ASSAY_E_NUMERIC || e.status == ASSAY_E_SINGULAR;
 }
 
+// Factors and state as a step found them.
+class Entering {
+ public:
+  void take(const graph::Model& model) {
+    each(model, [this](size_t at, const AlignedArray<unsigned char>& bytes) {
+      if (at == copies_.size()) copies_.emplace_back(bytes.size());
+      std::copy_n(bytes.data(), bytes.size(), copies_[at].data());
+    });
+  }
+  void give_back(graph::Model& model) const {
+    each(model, [this](size_t at, AlignedArray<unsigned char>& bytes) {
+      std::copy_n(copies_[at].data(), bytes.size(), bytes.data());
+    });
+  }
+
+ private:
+  template <class Model, class Fn>
+  static void each(Model& model, const Fn& fn) {
+    size_t at = 0;
+    for (auto& factor : model.factor) fn(at++, factor.bytes);
+    for (auto& [name, state] : model.state) fn(at++, state.bytes);
+  }
+
+  std::vector<AlignedArray<unsigned char>> copies_;
+};
+
 class Loop {
  public:
   explicit Loop(const Task& task) : task_(task), model_(*task.model), options_(task.plan) {
-    options_.cancel = nullptr;  // a step is never cut: what it leaves is an iterate
+    options_.cancel = nullptr;  // for the step alone, and between its turns
     for (const auto& column : task.metrics) p_.trace.columns.push_back(column.name);
   }
 
@@ -51,7 +81,7 @@ class Loop {
       if (due) ASSAY_TRY(measure_entering(row));
       if (stop_ == Stop::kNonFinite) break;
       ASSAY_TRY(step(due, row));
-      if (stop_ == Stop::kNonFinite) break;
+      if (stop_ != Stop::kNone) break;
       if (due) test(row);
       if (step_diverged_) stop_ = Stop::kDiverged;
       if (stop_ == Stop::kNone && step_converged_) stop_ = Stop::kConverged;
@@ -89,13 +119,16 @@ class Loop {
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(more_starts());
     model_.apply = solver_->apply();
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
-    auto plan = solver_->plan(ASSAY_STEP, model_, options_);
+    graph::PlanOptions options = options_;
+    if (task_.plan.cancel || task_.stop.max_seconds > 0) options.give_up = &give_up_;
+    auto plan = solver_->plan(ASSAY_STEP, model_, options);
     if (!plan) return std::move(plan.error());
     if (!*plan) {
       return Error(ASSAY_E_PLUGIN, "E0410",
                    "solver `" + task_.solver.descriptor->id + "` states no step");
     }
     step_ = std::move(*plan);
+    can_be_cut_ = options.give_up && step_->has_turns();
     auto measurer = Measurer::create(model_, task_.heldout, task_.metrics, options_);
     if (!measurer) return std::move(measurer.error());
     measurer_ = std::move(*measurer);
@@ -227,6 +260,7 @@ class Loop {
   void keep_best(const TraceRow& row) {
     const double value = row.metrics[task_.watch->column];
     Best& best = p_.best;
+    if (best.iteration == row.iteration) return;  // measured before a step that was cut short
     const bool first = best.iteration < 0;
     if (!std::isnan(value) &&
         (first || (task_.watch->lower ? value < best.value : value > best.value)))
@@ -279,9 +313,11 @@ class Loop {
   Expected<void> step(bool due, TraceRow& row) {
     // The first step also shows whether this program brings a loss at all.
     const bool wants_loss = due && !makes_w() && (std::isnan(row.loss) || p_.iteration == 0);
-    const Clock::time_point begin = Clock::now();
+    if (can_be_cut_) entering_.take(model_);
+    begin_ = Clock::now();
     auto result = step_->run(wants_loss, p_.iteration);
-    p_.seconds += seconds_since(begin);
+    p_.seconds += seconds_since(begin_);
+    if (!result && can_be_cut_ && result.error().status == ASSAY_E_CANCELLED) return undo_step(due);
     if (!result) return not_finite(std::move(result.error()));
     ++p_.iteration;
     step_converged_ = result->converged;
@@ -290,6 +326,17 @@ class Loop {
     if (result->has_loss && std::isnan(row.loss)) row.loss = result->loss;
     if (result->has_objective) row.objective = result->objective;
     if (task_.on_step) task_.on_step(p_.iteration, p_.seconds);
+    return {};
+  }
+
+  // What noticed before its end that the fit is to stop did not happen.
+  Expected<void> undo_step(bool measured) {
+    entering_.give_back(model_);
+    if (measured && task_.watch && p_.best.iteration != p_.iteration) --p_.best.rows_since;
+    stop_ = cancelled() ? Stop::kInterrupted : Stop::kMaxSeconds;
+    if (options_.log && *options_.log)
+      (*options_.log)(ASSAY_LOG_INFO, "step " + std::to_string(p_.iteration + 1) +
+                                          " was cut short: the model is what it began with");
     return {};
   }
 
@@ -396,7 +443,13 @@ class Loop {
   std::unique_ptr<Method> solver_;
   std::unique_ptr<graph::Plan> step_, own_;  // own_: what the solver measures itself, or none
   std::unique_ptr<Measurer> measurer_;
-  Clock::time_point last_save_;
+  Clock::time_point last_save_, begin_;  // begin_: of the step
+  bool can_be_cut_ = false;
+  Entering entering_;
+  const std::function<bool()> give_up_ = [this] {
+    return cancelled() || (task_.stop.max_seconds > 0 &&
+                           p_.seconds + seconds_since(begin_) >= task_.stop.max_seconds);
+  };
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ struct Task {
   std::vector<MetricColumn> metrics;
   std::optional<Watch> watch;
   Heldout heldout;          // what `heldout.` metrics read
-  graph::PlanOptions plan;  // arena, ISA, log; its cancel flag stops the fit between steps
+  graph::PlanOptions plan;  // arena, ISA, log; its cancel flag stops the fit between steps, or turns of one
 
   const Checkpoint* resume = nullptr;
   double checkpoint_seconds = 0;  // 0: none by time

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops and batches: the tree of a program's control, walked on the calling thread. Between them
-// sweeps run as they would in a program without control.
+// sweeps run as they would in a program without control. At each turn and each batch the run may be
+// given up: a step can be longer than anyone waits for.
 #include <algorithm>
 
 #include "core/graph/run.hpp"
@@ -67,10 +68,17 @@ class Walk final : public Executor {
     const int64_t outer = frame_.turn;
     for (int64_t turn = 0; turn < node.what.count && !engine_.failed; ++turn) {
       if (turn > 0 && node.what.until >= 0 && scalar(frame_, node.what.until) != 0) break;
+      if (given_up()) break;
       set_turn(turn);
       walk(node.body);
     }
     set_turn(outer);
+  }
+
+  bool given_up() {
+    if (!engine_.give_up || !(*engine_.give_up)()) return false;
+    engine_.fail(0, 0, Error(ASSAY_E_CANCELLED, "", "the step was given up"));
+    return true;
   }
 
   void set_turn(int64_t turn) {
@@ -82,7 +90,7 @@ class Walk final : public Executor {
     const int64_t n = frame_.model->n(), size = node.what.count;
     draw_order(node);
     if (node.what.windowed && engine_.window) return windows(node);
-    for (size_t i = 0; i < node.order.size() && !engine_.failed; ++i) {
+    for (size_t i = 0; i < node.order.size() && !engine_.failed && !given_up(); ++i) {
       frame_.first_row = node.order[i] * size;
       frame_.rows = std::min(size, n - frame_.first_row);
       frame_.turn = static_cast<int64_t>(i);
@@ -96,7 +104,7 @@ class Walk final : public Executor {
   // Batches of single rows: `order` is of rows.
   void windows(Node& node) {
     const int64_t n = frame_.model->n(), size = node.what.count;
-    for (int64_t first = 0; first < n && !engine_.failed; first += size) {
+    for (int64_t first = 0; first < n && !engine_.failed && !given_up(); first += size) {
       frame_.turn = first / size;
       engine_.window->enter(frame_, node.order.data() + first, std::min(size, n - first));
       walk(node.body);

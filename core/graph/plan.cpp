@@ -137,6 +137,7 @@ Expected<std::unique_ptr<Plan>> Plan::make(std::shared_ptr<const Program> progra
     if (options.repeated && options.force.fuse) rotate(e.layout, model);
     e.entering.assign(e.layout.entering.size(), 0.0);
     e.timing = options.timing;
+    e.give_up = options.give_up;
     e.spread = options.force.run == Force::Run::kGraph;
     e.frame.program = &e.program->body();
     e.frame.layout = &e.layout;
@@ -319,6 +320,12 @@ Expected<Buffer> Plan::output(const std::string& name) const {
     return out;
   }
   return Error(ASSAY_E_NOT_FOUND, "E0413", "the program has no result `" + name + "`");
+}
+
+bool Plan::has_turns() const {
+  const auto& control = body_->engine.layout.control;
+  return std::any_of(control.begin(), control.end(),
+                     [](const Control& c) { return c.kind != Control::Kind::kRun; });
 }
 
 bool Plan::values_come_free() const { return body_->engine.layout.entering_free; }

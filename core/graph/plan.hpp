@@ -72,6 +72,7 @@ struct PlanOptions {
   int32_t compute = ASSAY_NUM;  // NUM: the model's
   Force force;
   const std::atomic<bool>* cancel = nullptr;
+  const std::function<bool()>* give_up = nullptr;  // asked at each turn of a loop and each batch
   const plugin::LogSink* log = nullptr;
   bool timing = false;    // keep per-node times for chrome_trace
   bool repeated = false;  // run many times over factors only it changes: sweeps may ride ahead
@@ -102,12 +103,13 @@ class Plan {
   ~Plan();
   // One step. measure: also the loss at the entering factors. step: how many the run has done
   // before; what a program draws is keyed by it. On error factors keep their last finite, feasible
-  // values (a block that failed is not committed).
+  // values (a block that failed is not committed). Given up (E_CANCELLED): as the last turn left it.
   Expected<StepResult> run(bool measure, int64_t step = 0);
   // LOCAL and SUM buffers flagged OUTPUT, and STATE, after a run: copied out, or not found.
   Expected<Buffer> output(const std::string& name) const;
   // Names of those LOCALs that lie on ROWS: what a program says of each row.
   std::vector<std::string> row_outputs() const;
+  bool has_turns() const;         // a loop or batches: it may be given up between them
   bool values_come_free() const;  // the loss falls out of the step's own products (squared)
   Estimate estimate() const;
   int live_partials() const;  // most partials of a sweep that ever lived at a time

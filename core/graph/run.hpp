@@ -31,6 +31,7 @@ struct Engine {
   std::unique_ptr<Window> window;  // of the layout's windowed sweeps, if any
   Coupled coupled;
   std::vector<std::unique_ptr<Worker>> workers;
+  const std::function<bool()>* give_up = nullptr;
   bool timing = false;
   bool spread = false;  // every lane is a node of its own, however short
   std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
