@@ -244,6 +244,11 @@ const std::vector<CodeText>& code_texts() {
       {"E0904", "an argument of the C API that cannot be",
        "A NULL, a stride or an element type that a function of assay.h does not take. The program "
        "that calls it has a fault."},
+      {"W0111", "an option that is not read",
+       "Some options belong to one method of a plugin, as its card says (`power: most "
+       "iterations`), "
+       "and the one chosen does not read them. In a sweep nothing is said: another combination "
+       "may."},
       {"W0118", "an exclusion that leaves nothing out",
        "An entry of `exclude` matches no combination. It is often a value that was changed in "
        "`matrix` and not in `exclude`."},

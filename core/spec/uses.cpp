@@ -175,6 +175,61 @@ void report_unknown_option(const Entry& e,
   context.out.push_back(std::move(out));
 }
 
+// The choices without which an option is not read, by its text: "a, b: ...". Empty where there are
+// none, or where what stands before the colon is something else.
+struct Readers {
+  std::vector<std::string> words;  // "method: power", "variational: true"
+  std::string instead;             // "method: lapack"
+  bool in_force = false;
+};
+
+Readers readers_of(const plugin::Descriptor& d, const assay_option& option, const Use& use) {
+  Readers out;
+  const std::string doc = option.doc ? option.doc : "", list = doc.substr(0, doc.find(": "));
+  if (list.size() == doc.size()) return out;
+  for (size_t at = 0; at < list.size();) {
+    const std::string word = list.substr(at, list.find(", ", at) - at);
+    at += word.size() + 2;
+    bool known = false;
+    for (const assay_option* o = d.plugin->options; o->name && !known; ++o) {
+      const plugin::OptionValue& value = use.options.values.at(o->name);
+      if (o == &option) continue;
+      if (o->type == ASSAY_OPT_BOOL && word == o->name) {
+        known = true;
+        out.in_force = out.in_force || value.number != 0;
+        out.words.push_back(word + ": true");
+        out.instead = word + ": false";
+      }
+      for (const char* const* v = o->type == ASSAY_OPT_ENUM ? o->values : nullptr; v && *v; ++v) {
+        if (word != *v) continue;
+        known = true;
+        out.in_force = out.in_force || value.text == word || value.text == "auto";
+        out.words.push_back(fmt::format("{}: {}", o->name, word));
+        out.instead = fmt::format("{}: {}", o->name, value.text);
+      }
+    }
+    if (!known) return {};
+  }
+  return out;
+}
+
+// Options that were given and that nothing reads.
+void report_idle(const Node& node, const plugin::Descriptor& d, const Use& use, Context& context) {
+  for (const Entry& e : node.entries) {
+    const assay_option* option = option_named(d, e.key);
+    if (!option || e.key == "use") continue;
+    const Readers readers = readers_of(d, *option, use);
+    if (readers.words.empty() || readers.in_force) continue;
+    Diagnostic idle("W0111", fmt::format("the option `{}` of `{}` is not read with `{}`", e.key,
+                                         d.id, readers.instead));
+    idle.severity = Severity::kWarning;
+    context.out.push_back(
+        idle.at(e.mark)
+            .about(use.key + "." + e.key)
+            .with_help(fmt::format("leave it out; what reads it: {}", quoted_list(readers.words))));
+  }
+}
+
 // Reads the options in `node` (a map) and fills in the rest. `where`: where to point when a
 // required one is missing.
 bool read_options(const Node* node,
@@ -221,6 +276,7 @@ bool read_options(const Node* node,
     return false;
   }
   use.options = std::move(*complete);
+  if (node) report_idle(*node, d, use, context);
   return true;
 }
 

@@ -247,8 +247,8 @@ static const assay_option options[] = {
      "rule of the step; auto: lipschitz where the loss meets the bound of its curvature (squared, "
      "logistic), else backtracking",
      ASSAY_OPT_ENUM, 0, 0, 0, 0, "auto", steps},
-    {"step_size", "fixed: the step; lipschitz: times 1 / L", ASSAY_OPT_FLOAT, ASSAY_OPT_LO_OPEN, 1,
-     0, 1e300, NULL, NULL},
+    {"step_size", "fixed, lipschitz: the step, or what 1 / L is multiplied by", ASSAY_OPT_FLOAT,
+     ASSAY_OPT_LO_OPEN, 1, 0, 1e300, NULL, NULL},
     {"accelerated", "Nesterov's extrapolation, which starts again where it points uphill",
      ASSAY_OPT_BOOL, 0, 0, 0, 1, NULL, NULL},
     {"floor", "lee_seung: smallest value of an entry, as a share of sqrt(mean of X / rank)",

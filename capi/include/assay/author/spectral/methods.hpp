@@ -26,7 +26,7 @@ inline constexpr std::array kSpectralOptions = {
                    100000),
     number_option(
         "tolerance",
-        "lanczos: residual of each s^2, relative, that ends it; power: change of a vector "
+        "lanczos, power: what ends it: residual of each s^2, relative, or change of a vector "
         "of length 1",
         1e-13, 0, 1),
     integer_option("turns", "power: most iterations of a component", 1000, 1, 1000000000),
