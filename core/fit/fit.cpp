@@ -105,6 +105,14 @@ class Loop {
     auto certificate = Certificate::create(model_, options_);
     if (!certificate) return std::move(certificate.error());
     certificate_ = std::move(*certificate);
+    auto solver = Method::create(task_.solver, model_, -1, options_.log);
+    if (!solver) return std::move(solver.error());
+    solver_ = std::move(*solver);
+    auto reports = solver_->reports(ASSAY_STEP, model_);
+    if (!reports) return std::move(reports.error());
+    reports_ = std::move(*reports);
+    last_reports_.assign(reports_.size(), kNotMeasured);
+    p_.trace.columns.insert(p_.trace.columns.end(), reports_.begin(), reports_.end());
     if (task_.resume) {
       ASSAY_TRY(restore(*task_.resume, model_, p_));
     } else if (task_.init) {
@@ -113,9 +121,6 @@ class Loop {
       ASSAY_TRY(run_once(**init, ASSAY_INIT));
     }
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(make_feasible(model_));
-    auto solver = Method::create(task_.solver, model_, -1, options_.log);
-    if (!solver) return std::move(solver.error());
-    solver_ = std::move(*solver);
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(more_starts());
     model_.apply = solver_->apply();
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
@@ -325,6 +330,8 @@ class Loop {
     if (wants_loss && !result->has_loss) p_.exact = true;
     if (result->has_loss && std::isnan(row.loss)) row.loss = result->loss;
     if (result->has_objective) row.objective = result->objective;
+    for (size_t i = 0; i < reports_.size(); ++i) last_reports_[i] = result->reports[reports_[i]];
+    if (due) row.metrics.insert(row.metrics.end(), last_reports_.begin(), last_reports_.end());
     if (task_.on_step) task_.on_step(p_.iteration, p_.seconds);
     return {};
   }
@@ -414,6 +421,7 @@ class Loop {
     if (!kkt) ASSAY_TRY(not_finite(std::move(kkt.error())));
     row.kkt = e->kkt = kkt ? *kkt : kNotMeasured;
     ASSAY_TRY(measure_factors(row, stop_ != Stop::kInterrupted));
+    row.metrics.insert(row.metrics.end(), last_reports_.begin(), last_reports_.end());
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
     row.rel_change = relative_change(p_.memory, row.objective);
     push(std::move(row));
@@ -426,6 +434,7 @@ class Loop {
     row.seconds = p_.seconds;
     ASSAY_TRY(measure_made(row));
     ASSAY_TRY(measure_factors(row, stop_ != Stop::kInterrupted));
+    row.metrics.insert(row.metrics.end(), last_reports_.begin(), last_reports_.end());
     row.rel_change = relative_change(p_.memory, row.objective);
     const Evaluation e{row.loss, row.kkt};
     push(std::move(row));
@@ -438,6 +447,8 @@ class Loop {
   Progress p_;
   Stop stop_ = Stop::kNone;
   bool step_converged_ = false, step_diverged_ = false;
+  std::vector<std::string> reports_;  // what the step reports beside the host's own columns,
+  std::vector<double> last_reports_;  // and said last
   std::optional<Error> numeric_;
   std::unique_ptr<Certificate> certificate_;
   std::unique_ptr<Method> solver_;

@@ -3,7 +3,12 @@
 #include "core/fit/method.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "core/graph/program.hpp"
 #include "core/plugin/context.hpp"
 #include "core/plugin/guard.hpp"
 
@@ -63,6 +68,24 @@ bool makes_w(const plugin::Descriptor& solver) {
 graph::Apply Method::apply() const {
   if (!makes_w(*chosen_.descriptor)) return {};
   return {[this](assay_builder* b) { return build_(self_, b, ASSAY_APPLY); }, self_};
+}
+
+Expected<std::vector<std::string>> Method::reports(int32_t purpose, graph::Model& model) const {
+  const graph::Apply before = std::exchange(model.apply, apply());
+  auto program = graph::Program::build(
+      model, chosen_.descriptor->id, self_,
+      [this, purpose](assay_builder* b) { return build_(self_, b, purpose); },
+      purpose == ASSAY_APPLY);
+  model.apply = before;
+  if (!program) return std::move(program.error());
+  static const std::set<std::string> kOwn = {"objective", "converged", "diverged", "kkt"};
+  std::vector<std::string> names;
+  for (const graph::Line& line : (*program)->body().lines) {
+    if (line.kind != graph::LineKind::kReport) continue;
+    const std::string name = line.name;
+    if (kOwn.count(name) == 0) names.push_back(name);
+  }
+  return names;
 }
 
 int64_t Method::starts() const {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/base/expected.hpp"
 #include "core/graph/plan.hpp"
@@ -32,6 +34,9 @@ class Method {
                                                   const plugin::LogSink* log);
   // The lines of a solver that makes W, for the model it makes it for; they live as long as this.
   graph::Apply apply() const;
+  // Names of the numbers that a purpose's program reports, but for those with a meaning to the
+  // host.
+  Expected<std::vector<std::string>> reports(int32_t purpose, graph::Model& model) const;
   // How many starts a solver wants.
   int64_t starts() const;
   ~Method();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Start from factors in a file: W (n x k) and H (k x d, as results show it) by name, out of a .npz;
-// with three factors S (k1 x k2) too.
+// with three factors S (k1 x k2) too, of a model that makes W from the rows H alone.
 #include <assay/plugin.hpp>
 #include <cmath>
 #include <vector>
@@ -17,7 +17,7 @@ class FromFile {
     const char* const keys[3] = {"W", "H", "S"};
     for (int32_t side = 0; side < p.n_factors; ++side) {
       if (p.factor_flags[side] & ASSAY_FACTOR_FROZEN) continue;
-      if (side == 0 && (p.flags & ASSAY_PROBLEM_MAKES_W)) continue;
+      if (side == 0 && (p.flags & ASSAY_PROBLEM_MAKES_W)) continue;  // made from the rows
       const std::string name = options.text(keys[side]).value_or(keys[side]);
       rows_[side] = side == 0 ? p.n : side == 1 ? p.k[1] : p.k[0];
       cols_[side] = side == 0 ? p.k[0] : side == 1 ? p.d : p.k[1];

@@ -132,6 +132,7 @@ class Mixture {
   // on ONE: kSums numbers, the statistics (FREE: k x stats; LINEAR: k x 1, N alone).
   struct Wanted {
     assay_buf resp = ASSAY_NO, log_density = ASSAY_NO, sums = ASSAY_NO, stats = ASSAY_NO;
+    int32_t tag = 0;    // more bits for temperature(), from 1 << 16 on
     bool base = false;  // LINEAR: log p(x) with base(x), which asks for X once more
   };
   void expect(const Builder &b, const Lines &m, const Wanted &w, const std::string &prefix) const {
@@ -141,7 +142,7 @@ class Mixture {
                                    {m.offsets, ASSAY_IN},
                                    {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
                                    {w.sums, ASSAY_ADD}};
-    int32_t tag = 0;
+    int32_t tag = w.tag;
     const auto want = [&](assay_buf buffer, int32_t access, int32_t bit) {
       if (buffer == ASSAY_NO) return;
       args.push_back({buffer, access});
