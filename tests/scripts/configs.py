@@ -13,7 +13,8 @@ from claims.results import run, Skip, SOURCE, TOOL
 
 # What makes a spec small enough for a test that only asks whether it runs.
 FEW_STEPS = ["stop.max_iter=3", "measure.every=1"]
-SMALLER = {"fashion": ["data.rows=0:300"], "pca_fashion": ["data.rows=0:300"]}
+SMALLER = {"fashion": ["data.rows=0:300"], "pca_fashion": ["data.rows=0:300"],
+           "fashion_clusters": ["data.rows=0:300"]}
 CHECKS = {f.__name__: f for module in (clusters, directions, parts, steps) for f in vars(module).values()
           if getattr(f, "__module__", "") == module.__name__}
 
