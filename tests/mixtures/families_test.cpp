@@ -105,6 +105,7 @@ TEST_CASE("a mean is the average of rows weighted by responsibilities, for every
         for (size_t j = 0; j < 6; ++j) sum[j] += r.get(i, c) * p.x[static_cast<size_t>(i) * 6 + j];
       }
       for (const double v : sum) total += v;
+      CHECK(m.weight(c) == doctest::Approx(N / static_cast<double>(p.n)).epsilon(1e-6));
       const bool shares = family[0] == 'm';
       double mean_total = 0;
       for (const double v : p.x) mean_total += v / static_cast<double>(p.n);
@@ -250,4 +251,46 @@ TEST_CASE("hard assignments with identity covariances of equal weight are k-mean
   }
   const double constant = 200 * (1.5 * std::log(2 * 3.14159265358979324) + std::log(3));
   CHECK(m.F() == doctest::Approx(inertia / 2 + constant).epsilon(1e-12));
+}
+
+TEST_CASE("a stranger's density in plain C: waiting times of two rates") {
+  const char* folder = std::getenv("ASSAY_TEST_TEMPLATE");
+  REQUIRE(folder != nullptr);
+  plugin::SearchOptions where;
+  where.plugin_dirs = {folder};
+  const auto opened = plugin::Registry::open(where);
+  REQUIRE(opened.ok());
+  REQUIRE((*opened)->find("density", "acme.exponential") != nullptr);
+  Draw draw(21);
+  Problem p{2000, 3, 2, std::vector<double>(6000)};
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < 3; ++j)
+      p.x[static_cast<size_t>(i * 3 + j)] = -std::log(1 - draw()) * (i % 4 == 0 ? 10 : 1);
+  const auto parsed = spec::parse("stranger.yaml",
+                                  "assay: 1\nname: stranger\nmodel: { kind: mixture, components: 2, "
+                                  "density: acme.exponential }\nsolver: { use: em, start: random }\n"
+                                  "init: random\nstop: { max_iter: 500, rel_tol: 1e-10 }\n"
+                                  "measure: { every: 1, metrics: [log_likelihood] }\n",
+                                  {{}, {}, true}, **opened);
+  REQUIRE(parsed.ok());
+  const spec::Trial& trial = parsed.experiment->trials[0];
+  auto runtime = experiment::Runtime::create(*opened, 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  auto data = experiment::prepare(trial, dense(p), *runtime);
+  REQUIRE(data.ok());
+  auto model = experiment::make_model(trial, *data, *runtime);
+  REQUIRE(model.ok());
+  auto task = experiment::make_task(trial, *data, **model, *runtime);
+  REQUIRE(task.ok());
+  const auto result = fit::fit(*task);
+  REQUIRE_MESSAGE(result.ok(), result.error().message);
+  check_descent(*result, 1e-11);
+  CHECK(result->trace.rows.back().metrics[0] ==
+        doctest::Approx(-result->trace.rows.back().objective).epsilon(1e-12));
+  const graph::Buffer& H = (*model)->factor[1];
+  const int64_t slow = H.get(0, 0) > H.get(0, 1) ? 0 : 1;
+  for (int64_t j = 0; j < 3; ++j) {
+    CHECK(H.get(j, slow) == doctest::Approx(10).epsilon(0.15));
+    CHECK(H.get(j, 1 - slow) == doctest::Approx(1).epsilon(0.1));
+  }
 }

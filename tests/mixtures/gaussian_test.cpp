@@ -97,6 +97,26 @@ TEST_CASE("identities of a fit: moments, weights, complete likelihood") {
   }
 }
 
+TEST_CASE("identity covariances: half the bound, the entropy and a constant") {
+  // -E log p(X, Z) = 1/2 sum r |x - mu|^2 - sum r log pi + n d / 2 log 2 pi, and with the entropy of
+  // the responsibilities that is F.
+  const Problem p = blobs(300, 3, 3, 1, 0, 14);
+  const Mixed m =
+      fitted_mixture(mixture(density("identity"), "{ use: em, responsibilities: true }"), dense(p));
+  const graph::Buffer& r = m.model->state.at("rows.responsibilities");
+  double bound = 0, prior = 0, entropy = 0;
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t c = 0; c < 3; ++c) {
+      const double v = r.get(i, c);
+      for (int64_t j = 0; j < p.d; ++j)
+        bound += v * std::pow(p.x[static_cast<size_t>(i * p.d + j)] - m.mean(c, j), 2);
+      prior -= v * std::log(m.weight(c));
+      if (v > 0) entropy -= v * std::log(v);
+    }
+  const double constant = 0.5 * 300 * 3 * std::log(2 * 3.14159265358979324);
+  CHECK(m.F() == doctest::Approx(bound / 2 + prior + constant - entropy).epsilon(1e-12));
+}
+
 TEST_CASE("a mean of 1e6 beside a variance of 1 costs no digits") {
   Problem p = blobs(4000, 3, 1, 0, 1e6, 4);
   for (const int32_t dtype : {ASSAY_F64, ASSAY_F32}) {
