@@ -8,14 +8,14 @@ import pathlib
 import sys
 import tempfile
 
-from claims import clusters, directions, parts, steps
+from claims import clusters, directions, mixtures, parts, steps
 from claims.results import run, Skip, SOURCE, TOOL
 
 # What makes a spec small enough for a test that only asks whether it runs.
 FEW_STEPS = ["stop.max_iter=3", "measure.every=1"]
 SMALLER = {"fashion": ["data.rows=0:300"], "pca_fashion": ["data.rows=0:300"],
            "fashion_clusters": ["data.rows=0:300"]}
-CHECKS = {f.__name__: f for module in (clusters, directions, parts, steps) for f in vars(module).values()
+CHECKS = {f.__name__: f for module in (clusters, directions, mixtures, parts, steps) for f in vars(module).values()
           if getattr(f, "__module__", "") == module.__name__}
 
 
