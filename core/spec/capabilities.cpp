@@ -76,7 +76,9 @@ bool takes_penalty(const assay_solver& solver,
                    const plugin::PenaltySet::Item& penalty,
                    const std::string& factor) {
   if (solver.needs_penalty == 0) return true;
-  const std::string keeps = implied_factor(solver);
+  // A solver that takes nothing else keeps it where it says; others are asked about the rest.
+  const std::string keeps =
+      solver.needs_penalty == ASSAY_NEEDS_NO_PENALTY ? implied_factor(solver) : std::string();
   if (penalty.id == implied_constraint(solver) &&
       (factor.empty() || keeps.empty() || factor == keeps))
     return true;

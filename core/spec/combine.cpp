@@ -45,6 +45,7 @@ class Combination {
   void check() {
     const size_t before = context_.out.size();
     factors();
+    fixed_w();
     loss();
     factor("W", trial_.model.W, 0);
     factor("H", trial_.model.H, 1);
@@ -86,6 +87,16 @@ class Combination {
                                        [n](const assay_solver& s) { return takes_factors(s, n); })),
            use_mark(root_, "model.rank"), n == 3 ? "a rank per side: W S H" : "one rank: W H",
            fits);
+  }
+
+  // A W that is made from the rows cannot be given.
+  void fixed_w() {
+    if (trial_.model.W.fixed.empty() || (solver_of(solver_).flags & ASSAY_SOLVER_MAKES_W) == 0)
+      return;
+    refuse(Diagnostic("E0212", fmt::format("solver `{}` makes W from the rows, and W is fixed",
+                                           solver_.id))
+               .with_help("fix `H`, whose rows are the centres, or leave `model.W.fixed` out"),
+           use_mark(root_, "model.W.fixed"), "given here", "makes W");
   }
 
   void layers() {
