@@ -55,7 +55,7 @@ plugin::Descriptor turns_solver() {
 // A fit by Turns from a start that is always the same.
 struct Slow : Fixture {
   plugin::Descriptor descriptor = turns_solver();
-  explicit Slow(const spec::Trial& trial) : Fixture(dense(random_problem(30, 12, 3)), trial, 1) {
+  explicit Slow(const spec::Trial& over) : Fixture(dense(random_problem(30, 12, 3)), over, 1) {
     task.solver.descriptor = &descriptor;
     task.solver.options = {};
     set_start();

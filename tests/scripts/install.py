@@ -77,13 +77,15 @@ def check_template(root, prefix):
     sources = sorted((root / "plugins/template").glob("*.c"))
     if not sources:
         sys.exit("plugins/template has no C source")
+    kinds = {"loss": "losses", "density": "densities"}
     for source in sources:
-        module = prefix / f"lib/assay/plugins/loss-acme.{source.stem}.so"
+        kind = next(k for k in kinds if f'"assay.{k}/1"' in source.read_text())
+        module = prefix / f"lib/assay/plugins/{kind}-acme.{source.stem}.so"
         run("cc", "-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
             "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", f"-I{prefix / 'include'}",
             "-o", module, source, "-lm")
-        if f"acme.{source.stem}" not in run(tool, "list", "losses"):
-            sys.exit(f"the tool does not list the template's loss acme.{source.stem}")
+        if f"acme.{source.stem}" not in run(tool, "list", kinds[kind]):
+            sys.exit(f"the tool does not list the template's {kind} acme.{source.stem}")
 
 
 def main():

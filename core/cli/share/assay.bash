@@ -3,7 +3,7 @@
 _assay() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]-}
   local verbs="run list explain validate graph transform predict partial-fit reconstruct nearest residual schema doctor init bench"
-  local kinds="losses penalties inits solvers readers transforms metrics writers runs"
+  local kinds="losses penalties densities inits solvers readers transforms metrics writers runs"
   local common="--plugin-dir --json --quiet --help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
