@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay transform, assay partial-fit and assay reconstruct: a saved model on new rows, moved on by
-// them, and its approximation of the rows it was fitted to.
+// assay transform, assay partial-fit, assay reconstruct and assay sample: a saved model on new
+// rows, moved on by them, its approximation of the rows it was fitted to, and rows drawn from it.
 #include "core/experiment/apply.hpp"
 
 #include <fmt/core.h>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/cli/verbs.hpp"
+#include "core/experiment/sample.hpp"
 
 namespace assay::cli {
 namespace {
@@ -67,6 +68,15 @@ int partial_fit(const Tool& tool, const ApplyFlags& flags) {
                 experiment::partial_fit(flags.model, flags.data, flags.output, flags.steps,
                                         registry, options),
                 true);
+}
+
+int sample(const Tool& tool, const ApplyFlags& flags) {
+  const auto registry = tool.open_registry();
+  if (!registry) return kUnusable;
+  return report(tool,
+                experiment::sample(flags.model, flags.output, flags.rows,
+                                   static_cast<uint64_t>(flags.seed), registry),
+                false);
 }
 
 int reconstruct(const Tool& tool, const ApplyFlags& flags) {

@@ -188,10 +188,23 @@ void add_apply(CLI::App& app, Tool& tool) {
   add_common(*left, tool);
   const auto [back, known] =
       add_verb(app, tool, "reconstruct", "the model's approximation of its data", reconstruct);
+  const auto [drawn, made] =
+      add_verb(app, tool, "sample", "rows drawn from a fitted mixture", sample);
+  drawn->add_option("model", made->model, "model.npz of a trial")->required()->type_name("MODEL");
+  drawn->add_option("--rows", made->rows, "how many of them")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000000))
+      ->capture_default_str();
+  drawn->add_option("--seed", made->seed, "of the random numbers")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  made->output = "sample.csv";
   back->add_option("model", known->model, "model.npz of a trial")->required()->type_name("MODEL");
   new_rows->output = "transformed.npy";
   known->output = "reconstructed.npy";
-  for (const auto& [verb, flags] : {std::pair(forth, new_rows), std::pair(back, known)}) {
+  for (const auto& [verb, flags] :
+       {std::pair(forth, new_rows), std::pair(back, known), std::pair(drawn, made)}) {
     verb->add_option("-o,--output", flags->output, "file to write: .npy, .npz or .csv")
         ->type_name("FILE")
         ->capture_default_str();

@@ -49,7 +49,7 @@ int graph(const Tool& tool, const GraphFlags& flags);
 struct ApplyFlags {
   std::string model, data, output, reader, mask;
   int threads = 0;
-  int64_t steps = 1, top = 5;
+  int64_t steps = 1, top = 5, rows = 100, seed = 0;
   bool csv = false;
   std::optional<double> threshold;
 };
@@ -59,6 +59,7 @@ int partial_fit(const Tool& tool, const ApplyFlags& flags);
 int transform(const Tool& tool, const ApplyFlags& flags);
 int reconstruct(const Tool& tool, const ApplyFlags& flags);
 int predict(const Tool& tool, const ApplyFlags& flags);
+int sample(const Tool& tool, const ApplyFlags& flags);
 int nearest(const Tool& tool, const ApplyFlags& flags);
 int residual(const Tool& tool, const ApplyFlags& flags);
 

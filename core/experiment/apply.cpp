@@ -47,6 +47,8 @@ std::string npy_bytes(const kernels::Member& m) {
   return bytes;
 }
 
+}  // namespace
+
 Expected<void> write_array(const std::string& path,
                            const kernels::Member& m,
                            const std::vector<std::string>& col_names) {
@@ -70,6 +72,8 @@ Expected<void> write_array(const std::string& path,
   }
   return write_file(path, text);
 }
+
+namespace {
 
 std::vector<std::string> component_names(int64_t k) {
   std::vector<std::string> names;

@@ -6,9 +6,11 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/expected.hpp"
 #include "core/fit/trace.hpp"
+#include "core/kernels/npy.hpp"
 #include "core/plugin/context.hpp"
 #include "core/plugin/registry.hpp"
 
@@ -31,6 +33,11 @@ struct Applied {
   std::string file;
   std::string units{};  // reconstruct: the transform without an inverse behind which numbers stay
 };
+
+// A matrix into a file: .npy, .npz or .csv, there with the names of its columns, if it has any.
+Expected<void> write_array(const std::string& path,
+                           const kernels::Member& m,
+                           const std::vector<std::string>& col_names);
 
 // W of the rows of `data_path` under the model in `model_path`, written to `out_path` (.npy, .npz
 // or .csv).

@@ -2,7 +2,7 @@
 # Completion of `assay` for bash.
 _assay() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]-}
-  local verbs="run list explain validate graph transform predict partial-fit reconstruct nearest residual schema doctor init bench"
+  local verbs="run list explain validate graph transform predict partial-fit reconstruct sample nearest residual schema doctor init bench"
   local kinds="losses penalties densities inits solvers readers transforms metrics writers runs"
   local common="--plugin-dir --json --quiet --help"
   COMPREPLY=()
