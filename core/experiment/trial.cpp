@@ -11,6 +11,7 @@
 
 #include "core/base/number.hpp"
 #include "core/data/observe.hpp"
+#include "core/experiment/family.hpp"
 #include "core/experiment/resolve.hpp"
 #include "core/plugin/load.hpp"
 
@@ -60,26 +61,6 @@ Expected<void> check_domain(const spec::Trial& trial,
     e.help.push_back(
         "transforms bring data there: `binarise` makes every entry 0 or 1, `scale` multiplies all");
   e.help.push_back("use data in the loss's domain, or a loss that takes these values");
-  e.note.push_back("nothing was clipped and nothing was run");
-  return e;
-}
-
-// Entries outside the domain of a mixture's density, or not whole where it counts.
-Expected<void> check_family(const spec::Trial& trial,
-                            const assay_density_facts& family,
-                            const data::Data& x,
-                            const data::Facts& f) {
-  if (f.min >= family.x_lo && f.max <= family.x_hi) return {};
-  Error e(ASSAY_E_DOMAIN, "E0310",
-          fmt::format("data lie outside the domain of density `{}`", trial.model.density->id));
-  e.key = "data.path";
-  e.file = trial.data.path;
-  e.expected.push_back(
-      fmt::format("x from {} to {}", format_shortest(family.x_lo), format_shortest(family.x_hi)));
-  e.found.push_back(f.min < family.x_lo ? fmt::format("{} at {}", format_shortest(f.min),
-                                                      data::place_of(x, f.min_row, f.min_col))
-                                        : fmt::format("x up to {}", format_shortest(f.max)));
-  e.help.push_back("`binarise` makes every entry 0 or 1; or use a density that takes these values");
   e.note.push_back("nothing was clipped and nothing was run");
   return e;
 }
@@ -263,12 +244,21 @@ bool is_trace_column(const std::string& name) {
 
 void remark_rank(const spec::Trial& trial, const data::Data& x, const Runtime& runtime) {
   const int64_t k = largest_rank(trial), least = std::min(x.rows, x.cols);
-  if (k > least && trial.model.layers.empty() && !trial.model.density && runtime.log)
+  if (!runtime.log || !trial.model.layers.empty()) return;
+  // Clusters may outnumber the columns, not the rows.
+  if (trial.model.density || solver_makes_w(trial, runtime)) {
+    if (k > x.rows)
+      runtime.log(ASSAY_LOG_WARNING,
+                  fmt::format("{} components are more than the data have rows, {}: as many as "
+                              "there are distinct rows fit as well",
+                              k, x.rows));
+  } else if (k > least) {
     runtime.log(
         ASSAY_LOG_WARNING,
         fmt::format("rank {} is above the smaller side of the data, {}: without constraints "
                     "or penalties fewer components fit as well",
                     k, least));
+  }
 }
 
 bool solver_makes_w(const spec::Trial& trial, const Runtime& runtime) {
@@ -299,10 +289,10 @@ Expected<void> add_density(const spec::Trial& trial,
                                          trial.model.dirichlet, model.compute);
   if (!density) return std::move(density.error());
   model.density = std::move(*density);
-  ASSAY_TRY(check_family(trial, model.density->facts(), *model.x, model.facts));
+  ASSAY_TRY(check_family(trial, *model.density, *model.x, model.facts, runtime));
   if (data.heldout && reads_heldout(trial))
     ASSAY_TRY(
-        check_family(trial, model.density->facts(), *data.heldout, data::measure(*data.heldout)));
+        check_family(trial, *model.density, *data.heldout, data::measure(*data.heldout), runtime));
   return {};
 }
 

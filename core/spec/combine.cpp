@@ -295,6 +295,7 @@ class Combination {
     if (!x.weights_path.empty()) need(ASSAY_TAKES_WEIGHTS, "weights of entries", "data.weights");
     if (!x.row_weights_path.empty() || !x.col_weights_path.empty())
       need(ASSAY_TAKES_WEIGHTS | ASSAY_TAKES_LINE_WEIGHTS, "weights", "data.weights");
+    if (trial_.model.density && !x.col_weights_path.empty()) column_weights();
     if (x.unstored == "unobserved")
       need(ASSAY_TAKES_UNOBSERVED, "unobserved entries that are not stored", "data.unstored");
   }
@@ -306,6 +307,14 @@ class Combination {
                    solvers_that(context_.registry, what,
                                 [&](const assay_solver& s) { return (s.takes_data & bit) != 0; })),
            use_mark(root_, path), "asked for here", "every entry must count the same");
+  }
+
+  void column_weights() {
+    context_.out.push_back(
+        Diagnostic("E0206", "a mixture takes weights of rows, not of columns")
+            .at(use_mark(root_, "data.weights.column_path"), "a likelihood is of whole rows")
+            .about("data.weights.column_path")
+            .with_help("scale the columns themselves with a transform, or leave the weights out"));
   }
 
   // What is held out of a row one entry at a time has no row of its own to be measured by.
