@@ -202,6 +202,25 @@ TEST_CASE("coins with entries missing: the mean is that of what was tossed") {
   CHECK(m.log_likelihood() == doctest::Approx(total).epsilon(1e-10));
 }
 
+TEST_CASE("what no density can mean is refused: missing counts, weights of columns") {
+  const Problem p = whole_numbers(50, 4, 5, 2);
+  const Mixed missing = fit_mixture(
+      mixture("components: 2, density: poisson", "em", "init: random\n"), hidden(dense(p)));
+  REQUIRE(!missing.result.ok());
+  CHECK(missing.result.error().status == ASSAY_E_COMBINATION);
+  for (const char* family : {"gaussian", "poisson"}) {
+    data::Data x = *dense(p);
+    AlignedArray<double> weights(p.d);
+    for (int64_t j = 0; j < p.d; ++j) weights.data()[j] = j == 1 ? 2 : 1;
+    x.col_weights = std::make_shared<const AlignedArray<double>>(std::move(weights));
+    const Mixed m = fit_mixture(
+        mixture(std::string("components: 2, density: ") + family, "em", "init: random\n"),
+        std::make_shared<const data::Data>(std::move(x)));
+    REQUIRE(!m.result.ok());
+    CHECK(m.result.error().status == ASSAY_E_COMBINATION);
+  }
+}
+
 TEST_CASE("a row of weight 3 counts as three rows") {
   const Problem p = blobs(60, 3, 2, 3, 0, 8);
   Problem repeated{0, p.d, p.k, {}};
@@ -266,12 +285,13 @@ TEST_CASE("a stranger's density in plain C: waiting times of two rates") {
   for (int64_t i = 0; i < p.n; ++i)
     for (int64_t j = 0; j < 3; ++j)
       p.x[static_cast<size_t>(i * 3 + j)] = -std::log(1 - draw()) * (i % 4 == 0 ? 10 : 1);
-  const auto parsed = spec::parse("stranger.yaml",
-                                  "assay: 1\nname: stranger\nmodel: { kind: mixture, components: 2, "
-                                  "density: acme.exponential }\nsolver: { use: em, start: random }\n"
-                                  "init: random\nstop: { max_iter: 500, rel_tol: 1e-10 }\n"
-                                  "measure: { every: 1, metrics: [log_likelihood] }\n",
-                                  {{}, {}, true}, **opened);
+  const auto parsed =
+      spec::parse("stranger.yaml",
+                  "assay: 1\nname: stranger\nmodel: { kind: mixture, components: 2, "
+                  "density: acme.exponential }\nsolver: { use: em, start: random }\n"
+                  "init: random\nstop: { max_iter: 500, rel_tol: 1e-10 }\n"
+                  "measure: { every: 1, metrics: [log_likelihood] }\n",
+                  {{}, {}, true}, **opened);
   REQUIRE(parsed.ok());
   const spec::Trial& trial = parsed.experiment->trials[0];
   auto runtime = experiment::Runtime::create(*opened, 1, "auto", "auto");

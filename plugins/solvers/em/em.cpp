@@ -28,6 +28,7 @@ class Em : public em::Starter<Em> {
   }
 
   void build(const Builder& b, int32_t purpose) const {
+    if (purpose == ASSAY_PREPARE && goes_on_ && linear_) total_base(b);
     if (purpose == ASSAY_PREPARE && !goes_on_ && !frozen_) begin(b);
     if (purpose == ASSAY_STEP) step(b);
     if (purpose == ASSAY_FINISH) finish(b);

@@ -31,7 +31,8 @@ class Moments : public Maximiser<T> {
       b.times(first, ASSAY_X, weights);
       b.times(second, ASSAY_X, weights, ASSAY_SQUARE);
       b.template each<&Moments::count_rows, T>("count_rows", ASSAY_ROWS,
-                                               {{weights, ASSAY_IN}, {all, ASSAY_ADD}});
+                                               {{weights, ASSAY_IN}, {all, ASSAY_ADD}}, 0,
+                                               this->unequal_ ? uint32_t{ASSAY_EACH_X} : 0);
       b.template each<&Moments::moments_of_sums, T>("column_moments", ASSAY_ONE,
                                                     {{first, ASSAY_IN},
                                                      {second, ASSAY_IN},
@@ -92,8 +93,12 @@ class Moments : public Maximiser<T> {
     const Matrix sums = b.matrix(0), second = b.matrix(1), spread = b.matrix(2);
     for (int64_t j = 0; j < d_; ++j) spread(0, j) = sums(1, j) > 0 ? second(0, j) / sums(1, j) : 0;
   }
+  // Linear forms take whole rows only.
   void count_rows(const Block& b) const {
     const Matrix weights = b.matrix(0);
+    const auto marks = b.call().template scratch<uint8_t>(d_);
+    for (int64_t i = 0; this->unequal_ && i < b.count(); ++i)
+      if (!this->mark(b, i, marks.data())) throw Mixture<T>::no_missing();
     for (int64_t i = 0; i < b.count(); ++i) b.number(1) += weights(i, 0);
   }
   // {sums, squares (COLS), rows, centre, spread}

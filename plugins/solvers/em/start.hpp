@@ -97,7 +97,8 @@ class Starter : public Moments<T> {
                                                {spread, ASSAY_IN},
                                                {state.params, ASSAY_OUT},
                                                {state.shared, ASSAY_OUT},
-                                               {state.weights, ASSAY_OUT}});
+                                               {state.weights, ASSAY_OUT},
+                                               {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}});
     if (from_ == From::kMeans) return;
     Lines m = state;
     this->prepare(b, m, "start.");
@@ -195,9 +196,10 @@ class Starter : public Moments<T> {
   void copy_model(const Block& b) const {
     for (int32_t i = 0; i < 3; ++i) copy(b.matrix(i), b.matrix(3 + i));
   }
-  // {H, centre, spread, params, shared, weights}
+  // {H, centre, spread, params, shared, weights, weights of columns}
   void write_start(const Block& b) const {
     const Matrix H = b.matrix(0), centre = b.matrix(1), spread = b.matrix(2), weights = b.matrix(5);
+    check_columns(b.matrix(6));
     const auto means = b.call().scratch<double>(k_ * d_);
     for (int64_t c = 0; c < k_; ++c) {
       weights(0, c) = 1 / static_cast<double>(k_);
@@ -245,6 +247,12 @@ class Starter : public Moments<T> {
   }
 
  private:
+  static void check_columns(const Matrix& weights) {
+    for (int64_t j = 0; j < weights.rows(); ++j)
+      if (weights(j, 0) != 1)
+        throw Failure(ASSAY_E_COMBINATION, "columns of a mixture weigh alike: a row counts whole")
+            .help("leave `data.weights.column_path` out, or scale the columns with a transform");
+  }
   static void copy(const Matrix& from, const Matrix& to) {
     for (int64_t i = 0; i < from.rows(); ++i)
       for (int64_t j = 0; j < from.cols(); ++j) to(i, j) = from(i, j);

@@ -207,18 +207,9 @@ class Mixture {
     // Which entries are observed; rows that are so whole need no marks.
     void see(int64_t first, int64_t n) {
       bool whole = true;
-      for (int64_t i = 0; i < n; ++i) {
-        assay_line line{};
-        line.struct_size = sizeof line;
-        Call::check(mixture_.tile_->line(block_.call().ctx, first + i, &line));
-        uint8_t *marks = seen_ + i * rows_.d;
-        const bool all = line.idx == nullptr || line.zeros != 0 || line.n == rows_.d;
-        std::fill_n(marks, rows_.d, static_cast<uint8_t>(all ? 1 : 0));
-        for (int64_t e = 0; !all && e < line.n; ++e) marks[line.idx[e]] = 1;
-        whole = whole && all;
-      }
-      if (!whole && !mixture_.missing_)
-        throw Failure(ASSAY_E_COMBINATION, "the density takes no rows with entries missing");
+      for (int64_t i = 0; i < n; ++i)
+        whole = mixture_.mark(block_, first + i, seen_ + i * rows_.d) && whole;
+      if (!whole && !mixture_.missing_) throw Mixture::no_missing();
       rows_.seen = whole ? nullptr : seen_;
     }
     const Mixture &mixture_;
@@ -226,6 +217,25 @@ class Mixture {
     assay_density_rows rows_{};
     uint8_t *seen_ = nullptr;
   };
+
+  // marks: d of them, 1 where an entry of the row is observed. True where all are; so is a row that weighs nothing.
+  bool mark(const Block &b, int64_t row, uint8_t *marks) const {
+    assay_line line{};
+    line.struct_size = sizeof line;
+    Call::check(tile_->line(b.call().ctx, row, &line));
+    bool all = line.idx == nullptr || line.zeros != 0 || line.n == d_;
+    std::fill_n(marks, d_, static_cast<uint8_t>(all ? 1 : 0));
+    for (int64_t e = 0; !all && e < line.n; ++e) marks[line.idx[e]] = 1;
+    if (line.zeros == 0 || line.w == nullptr || line.idx == nullptr) return all;
+    if (std::all_of(line.w, line.w + line.n, [](double w) { return w == 0; })) return true;
+    for (int64_t e = 0; e < line.n; ++e)  // hidden among what is stored
+      if (line.w[e] == 0) marks[line.idx[e]] = 0, all = false;
+    return all;
+  }
+  static Failure no_missing() {
+    return Failure(ASSAY_E_COMBINATION, "the density takes no rows with entries missing")
+        .help("`gaussian` and `bernoulli` sum them out; or leave the mask out");
+  }
 
   // a -> r of n rows, log p in top; adds to sums. temperature: r = softmax(a / T); 0: the largest alone.
   void soften(int64_t n, double *a, double *r, double *top, double *memory, const double *weights,
