@@ -18,6 +18,7 @@ namespace {
 Expected<void> set_factor(const SavedModel& saved, int side, graph::Model& model) {
   static const char* const kNames[] = {"W", "H", "S"};
   const kernels::Member* member = saved.find(kNames[side]);
+  if (model.factor[side].rows == 0) return {};  // W that is made from the rows
   if (!member)
     return Error(ASSAY_E_SHAPE, "E0307",
                  fmt::format("the model to start from has no `{}`", kNames[side]))
