@@ -97,6 +97,25 @@ def own_loss():
     return folder
 
 
+def projected(rows, columns):
+    """Fashion-MNIST on this many random directions, float32."""
+    path = WORK / f"fashion_{rows}_on_{columns}.npy"
+    if not path.exists():
+        x = np.load(fashion(rows, "float32")[0])
+        save(path, x @ np.random.default_rng(1).standard_normal((x.shape[1], columns), dtype=np.float32) / np.float32(28))
+    return path, (rows, columns)
+
+
+def start_rows(path, rank):
+    """H of k rows of the data."""
+    start = path.with_name(f"{path.stem}_rows_{rank}.npz")
+    if not start.exists():
+        x = np.load(path, mmap_mode="r")
+        chosen = np.sort(np.random.default_rng(0).choice(x.shape[0], rank, replace=False))
+        np.savez(start, H=np.asarray(x[chosen], dtype=np.float64))
+    return start
+
+
 def start(shape, rank, mean):
     """Factors W (n x k) and H (k x d) both sides begin from, uniform around the scale of the data."""
     n, d = shape

@@ -41,6 +41,20 @@ checkpoint: {{ every_seconds: 0 }}
 threads: {threads}
 """
 
+# From rows of the data; W is made from the labels.
+CLUSTERS = """\
+assay: 1
+name: bench
+data: {{ use: {reader}, path: {data}{compute} }}
+model: {{ rank: {rank} }}
+init: {{ use: from_file, path: {start} }}
+solver: {solver}
+stop: {{ max_iter: {steps}, rel_tol: 0, patience: 0 }}
+measure: {{ every: {every}, metrics: [objective] }}
+checkpoint: {{ every_seconds: 0 }}
+threads: {threads}
+"""
+
 AUTOENCODER = """\
 assay: 1
 name: bench
@@ -70,7 +84,7 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
     try:
         spec = folder / "bench.yaml"
-        text = AUTOENCODER if row.layers else SPECTRAL if row.peer_method else SPEC
+        text = AUTOENCODER if row.layers else CLUSTERS if row.clusters else SPECTRAL if row.peer_method else SPEC
         spec.write_text(text.format(
             layers=list(row.layers), reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,

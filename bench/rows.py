@@ -22,6 +22,7 @@ class Row:
     until: bool = False                       # seconds until the peer's objective is reached, not seconds per step
     peer_method: str = ""                     # peers `sklearn_svd`, `onedal`: kind and algorithm
     layers: tuple = ()                        # of an autoencoder
+    clusters: bool = False                    # k-means: from rows of the data, W made from labels
     reference_loss: str = ""                  # peer "builtin": the loss to compare with
     plugin_dir: Optional[Callable] = None     # where a loss of somebody else's lies
 
@@ -51,6 +52,11 @@ def spectral(name, source, solver, peer, method, goal, rank=50):
     """A row about singular vectors: the whole method on both sides, no start; the objective is what the k directions leave of
     the (centred) data, and ours may not be above the peer's."""
     return Row(name, source, "squared", peer, goal, 0, rank=rank, solver=solver, peer_method=method)
+
+
+def kmeans(name, source, peer, goal, rank=50, dtype="float64", steps=20):
+    """A row of Lloyd's steps against a peer's: equal labels, so equal inertia."""
+    return Row(name, source, "squared", peer, goal, 0, steps=steps, rank=rank, dtype=dtype, solver="lloyd", clusters=True)
 
 
 FASHION_MEAN, DIGITS_MEAN, WORDS_MEAN = 0.286, 0.305, 0.015
@@ -86,6 +92,11 @@ def full():
                  "svd arpack", 2),
         spectral("svd randomized, abstracts", data.abstracts, "{ use: svd, method: randomized, power: 3 }", "sklearn_svd",
                  "svd randomized", 2),
+        *(kmeans(f"k-means k=50 f{dtype[-2:]} against {peer}, fashion", fashion(60000, dtype), peer, goal, dtype=dtype)
+          for dtype in ("float64", "float32")
+          for peer, goal in (("lloyd", 2.5), ("elkan", 2.5), ("onedal_kmeans", 1), *((("faiss", 1),) if dtype == "float32" else ()))),
+        *(kmeans(f"k-means k=1000 f32 against {peer}, 60000 x 64", lambda: data.projected(60000, 64), peer, 1, 1000, "float32")
+          for peer in ("onedal_kmeans", "faiss")),
         Row("mu kl sparse memory, 100000 x 50000", data.large_counts, "kl", "", 0, 0.006, steps=3, rank=20),
         Row("autoencoder f32, fashion", fashion(60000, "float32"), "squared", "mlp", 2, FASHION_MEAN, steps=8, rank=129,
             dtype="float32", solver="autoencoder", layers=(128, 16, 128)),
@@ -114,5 +125,7 @@ def quick():
                  "sklearn_svd", "svd arpack", 0, 10),
         Row("quick autoencoder f32, digits", digits("float32"), "squared", "mlp", 0, DIGITS_MEAN, steps=8, rank=33,
             dtype="float32", solver="autoencoder", layers=(32, 8, 32)),
+        kmeans("quick k-means against lloyd, digits", digits(), "lloyd", 0, 10, steps=5),
+        kmeans("quick k-means against elkan, digits", digits("float32"), "elkan", 0, 20, "float32", 5),
         Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
     ]

@@ -118,7 +118,22 @@ def run_mlp(row, path, start, steps, threads):
     return json.loads(done.stdout)
 
 
-PEERS = {"rcppml": run_rcppml, "mlp": run_mlp, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
+def run_kmeans(row, path, start, steps, threads):
+    """A loop of k-means from the same centroids; None when it is not installed."""
+    if not PEER_PYTHON.exists():
+        return None
+    job = {"data": str(path), "start": str(start), "steps": steps, "threads": threads, "method": row.peer}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_kmeans.py")],
+                          input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if "No module named" in done.stderr:
+        return None
+    if done.returncode:
+        raise ours.Failed(done.stderr)
+    return json.loads(done.stdout)
+
+
+KMEANS = ("lloyd", "elkan", "onedal_kmeans", "faiss")
+PEERS = {**dict.fromkeys(KMEANS, run_kmeans), "rcppml": run_rcppml, "mlp": run_mlp, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
 
 
 def allowed_mib(row, path, shape):
@@ -203,7 +218,7 @@ def run_row(row, repeats, threads):
     threads = row.threads or threads
     if row.peer_method:
         return run_spectral(row, repeats, threads, {**report, "shape": shape}, path)
-    start = data.start(shape, row.rank, row.mean)
+    start = data.start_rows(path, row.rank) if row.clusters else data.start(shape, row.rank, row.mean)
     if row.until:
         return run_until(row, repeats, threads, {**report, "shape": shape}, path, start)
     mine, theirs = [], []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# scikit-learn's loops of k-means (lloyd, elkan), or oneDAL's through scikit-learn-intelex: one JSON job on standard input, one
-# JSON result on standard output.
+# scikit-learn's loops of k-means (lloyd, elkan), oneDAL's through scikit-learn-intelex, or faiss's: one JSON job on standard
+# input, one JSON result on standard output.
 import importlib.metadata as packages
 import json
 import os
@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 
 JOB = json.load(sys.stdin)
-if JOB["intelex"]:
+if JOB["method"] == "onedal_kmeans":
     from sklearnex import patch_sklearn
     patch_sklearn(verbose=False)
 import sklearn.cluster  # noqa: E402  (after the patch)
@@ -37,6 +37,16 @@ def whole(X, centres, steps):
     return time.perf_counter() - begin, model.cluster_centers_, model.n_iter_
 
 
+def by_faiss(X, centres, steps):
+    import faiss
+    faiss.omp_set_num_threads(JOB["threads"])
+    model = faiss.Kmeans(X.shape[1], len(centres), niter=steps, nredo=1, max_points_per_centroid=X.shape[0],
+                         min_points_per_centroid=1)
+    begin = time.perf_counter()
+    model.train(X, init_centroids=centres)
+    return time.perf_counter() - begin, model.centroids, steps
+
+
 def objective(X, centres):
     """Half the inertia in float64, block of rows by block of rows."""
     c = centres.astype(np.float64)
@@ -50,12 +60,13 @@ def objective(X, centres):
 def main():
     X = np.load(JOB["data"])
     centres = np.ascontiguousarray(np.load(JOB["start"])["H"].astype(X.dtype))
-    run = whole if JOB["intelex"] else loop
+    run = {"onedal_kmeans": whole, "faiss": by_faiss}.get(JOB["method"], loop)
     run(X[:max(3 * len(centres), X.shape[0] // 20)], centres.copy(), 2)  # code and threads are warm afterwards
     seconds, found, done = run(X, centres.copy(), JOB["steps"])
-    daal = f", scikit-learn-intelex {packages.version('scikit-learn-intelex')}" if JOB["intelex"] else ""
+    package = {"onedal_kmeans": "scikit-learn-intelex", "faiss": "faiss-cpu"}.get(JOB["method"])
+    other = f", {package} {packages.version(package)}" if package else ""
     json.dump({
-        "peer": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}{daal}",
+        "peer": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}{other}",
         "seconds": seconds,
         "seconds_per_step": seconds / done,
         "steps": done,

@@ -4,8 +4,10 @@
 #include "core/graph/lines.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/data/tile.hpp"
+#include "core/kernels/some_rows.hpp"
 
 namespace assay::graph {
 
@@ -38,9 +40,16 @@ LineReader::LineReader(const data::Data& x,
                        int64_t rows,
                        int64_t cols,
                        bool dense,
-                       kernels::Isa isa)
-    : x_(&x), csc_(csc), weighted_(x.weighted() || x.mask), hides_(x.hidden() || x.entry_weights),
-      kernels_(kernels::table<double>(isa)) {
+                       kernels::Isa isa,
+                       int32_t compute)
+    : x_(&x),
+      csc_(csc),
+      weighted_(x.weighted() || x.mask),
+      hides_(x.hidden() || x.entry_weights),
+      kernels_(kernels::table<double>(isa)),
+      narrow_(kernels::table<float>(isa)),
+      isa_(isa),
+      compute_(compute) {
   int64_t length = 0;
   if (rows > 0) length = std::max(length, x.sparse && !dense ? longest(x.csr) : x.cols);
   if (cols > 0) length = std::max(length, x.sparse && !dense ? longest(*csc) : x.rows);
@@ -65,7 +74,7 @@ void LineReader::start(const data::Data& x,
   first_ = first;
   count_ = count;
   every_zero_ = every_zero;
-  loaded_ = false;
+  loaded_ = rows_loaded_ = false;
 }
 
 int32_t LineReader::line(int64_t i, assay_line* out) {
@@ -100,25 +109,59 @@ int32_t LineReader::times(int64_t n,
   if (axis_ != ASSAY_ROWS || n < 0 || n > count_ || B.rows != x_->cols || B.dtype != ASSAY_F64 ||
       B.stride % kernels::pad<double>() != 0 || ldo % kernels::pad<double>() != 0 || ldo < B.cols)
     return ASSAY_E_ARGUMENT;
-  const auto* b = static_cast<const double*>(B.data);
-  const int64_t ld = kernels::padded<double>(x_->cols);
-  const double* direct = rows ? nullptr : data::direct<double>(*x_, first_, 0);
-  if (direct) {
-    kernels_.rows_product(n, x_->cols, direct, x_->dense.stride, b, B.stride, B.cols, out, ldo,
-                          false);
-    return ASSAY_OK;
+  for (int64_t i = 0; rows && i < n; ++i)
+    if (rows[i] < 0 || rows[i] >= count_) return ASSAY_E_ARGUMENT;
+  return compute_ == ASSAY_F32 ? times_in(narrow_, n, rows, B, out, ldo)
+                               : times_in(kernels_, n, rows, B, out, ldo);
+}
+
+// Each element is the chain of multiply-adds that the product of all rows makes: same bits.
+template <class T>
+int32_t LineReader::times_in(const kernels::Kernels<T>& table,
+                             int64_t n,
+                             const int64_t* rows,
+                             const assay_view& B,
+                             double* out,
+                             int64_t ldo) {
+  const auto room = [](AlignedArray<unsigned char>& memory, int64_t elements) {
+    const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
+    if (memory.size() < bytes) memory = AlignedArray<unsigned char>(bytes);
+    return reinterpret_cast<T*>(memory.data());
+  };
+  const T* x = data::direct<T>(*x_, first_, 0);
+  int64_t ldx = x_->dense.stride;
+  if (!x) {
+    ldx = kernels::padded<T>(x_->cols);
+    T* all = room(rows_, count_ * ldx);
+    if (!rows_loaded_) data::load<T>(*x_, first_, count_, 0, x_->cols, all, ldx);
+    rows_loaded_ = true;
+    x = all;
   }
-  if (some_.size() < kChunk * ld) some_ = AlignedArray<double>(kChunk * ld);
-  for (int64_t at = 0; at < n; at += kChunk) {
-    const int64_t some = std::min(kChunk, n - at);
-    for (int64_t i = 0; i < some; ++i) {
-      const int64_t row = rows ? rows[at + i] : at + i;
-      if (row < 0 || row >= count_) return ASSAY_E_ARGUMENT;
-      data::load<double>(*x_, first_ + row, 1, 0, x_->cols, some_.data() + i * ld, ld);
+  const T* b = nullptr;
+  T* to = nullptr;
+  int64_t ldb = B.stride, ldt = ldo;
+  const auto* given = static_cast<const double*>(B.data);
+  if constexpr (std::is_same_v<T, double>) {
+    b = given;
+    to = out;
+  } else {
+    ldb = ldt = kernels::padded<T>(B.cols);
+    T* narrow = room(operand_, B.rows * ldb);
+    for (int64_t j = 0; j < B.rows; ++j) {
+      for (int64_t a = 0; a < B.cols; ++a)
+        narrow[j * ldb + a] = static_cast<T>(given[j * B.stride + a]);
+      std::fill_n(narrow + j * ldb + B.cols, ldb - B.cols, T(0));
     }
-    kernels_.rows_product(some, x_->cols, some_.data(), ld, b, B.stride, B.cols, out + at * ldo,
-                          ldo, false);
+    b = narrow;
+    to = room(result_, n * ldt);
   }
+  if (rows)
+    kernels::some_rows<T>(isa_)(n, rows, x_->cols, x, ldx, b, ldb, B.cols, to, ldt);
+  else
+    table.rows_product(n, x_->cols, x, ldx, b, ldb, B.cols, to, ldt, false);
+  if constexpr (!std::is_same_v<T, double>)
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t a = 0; a < B.cols; ++a) out[i * ldo + a] = static_cast<double>(to[i * ldt + a]);
   return ASSAY_OK;
 }
 

@@ -13,13 +13,15 @@ namespace assay::graph {
 class LineReader final : public plugin::TileSource {
  public:
   // Memory for blocks of at most `rows` rows and `cols` columns (0: never asked for); csc: where
-  // columns of sparse X are read. dense: blocks may ask for every zero of sparse X.
+  // columns of sparse X are read. dense: blocks may ask for every zero of sparse X. compute: the
+  // element type of products, F64 or F32.
   LineReader(const data::Data& x,
              const data::Lines* csc,
              int64_t rows,
              int64_t cols,
              bool dense,
-             kernels::Isa isa);
+             kernels::Isa isa,
+             int32_t compute);
   // Turns to a block of lines of x (the one it was made for, or some rows of that). every_zero:
   // unstored zeros of sparse X are entries too.
   void start(const data::Data& x, int32_t axis, int64_t first, int64_t count, bool every_zero);
@@ -42,6 +44,13 @@ class LineReader final : public plugin::TileSource {
   void load_panel();
   int32_t sparse_line(int64_t i, assay_line* out);
   int32_t dense_line(int64_t i, assay_line* out);
+  template <class T>
+  int32_t times_in(const kernels::Kernels<T>& table,
+                   int64_t n,
+                   const int64_t* rows,
+                   const assay_view& B,
+                   double* out,
+                   int64_t ldo);
 
   const data::Data* x_;
   const data::Lines* csc_;
@@ -52,7 +61,13 @@ class LineReader final : public plugin::TileSource {
   AlignedArray<int64_t> places_;
   AlignedArray<double> panel_, panel_weights_, chunk_;  // columns of dense X, one after another
   const kernels::Kernels<double>& kernels_;
-  AlignedArray<double> block_, some_;  // rows of X asked for together; grows to what a run needs
+  const kernels::Kernels<float>& narrow_;
+  kernels::Isa isa_;
+  int32_t compute_;
+  AlignedArray<double> block_;  // rows of X asked for together; these grow to what a run needs
+  // Of products: the block's rows, the operand and the result in their element type.
+  AlignedArray<unsigned char> rows_, operand_, result_;
+  bool rows_loaded_ = false;
 };
 
 }  // namespace assay::graph

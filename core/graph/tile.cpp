@@ -109,7 +109,7 @@ void TypedLanes<T>::size(Worker& w) const {
   w.normals = AlignedArray<unsigned char>(normals);
   if (line_rows > 0 || line_cols > 0)
     w.lines = std::make_unique<LineReader>(x_, frame_.csc, line_rows, line_cols, every_zero,
-                                           frame_.isa);
+                                           frame_.isa, dtype_of<T>());
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "core/kernels/math.hpp"
+#include "core/kernels/some_rows.hpp"
 
 namespace assay::kernels {
 
@@ -15,6 +16,17 @@ namespace assay::kernels {
   extern const Kernels<double> kernels_f64; \
   extern const Kernels<float> kernels_f32;  \
   extern const assay_math math;             \
+  template <class T>                        \
+  void some_rows_product(int64_t,           \
+                         const int64_t*,    \
+                         int64_t,           \
+                         const T*,          \
+                         int64_t,           \
+                         const T*,          \
+                         int64_t,           \
+                         int64_t,           \
+                         T*,                \
+                         int64_t);          \
   template <class T>                        \
   int64_t dense_scratch(int64_t k);         \
   template <class T>                        \
@@ -45,6 +57,18 @@ const Kernels<float>& table<float>(Isa isa) {
   static_cast<void>(isa);
   return isa_baseline::kernels_f32;
 }
+
+template <class T>
+SomeRows<T> some_rows(Isa isa) {
+#if ASSAY_HAVE_X86
+  if (isa == Isa::kAvx512) return isa_avx512::some_rows_product<T>;
+  if (isa == Isa::kAvx2) return isa_avx2::some_rows_product<T>;
+#endif
+  static_cast<void>(isa);
+  return isa_baseline::some_rows_product<T>;
+}
+template SomeRows<double> some_rows<double>(Isa);
+template SomeRows<float> some_rows<float>(Isa);
 
 const assay_math* math_table(Isa isa) {
 #if ASSAY_HAVE_X86

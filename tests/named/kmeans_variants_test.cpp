@@ -158,3 +158,80 @@ TEST_CASE("k-means starts draw rows in proportion to their weights") {
   CHECK(hits > 150);
   CHECK(hits < 250);
 }
+
+TEST_CASE("k-means by bounds is k-means: the same bits in every step, whatever the arithmetic") {
+  Problem p = random_problem(700, 40, 12);
+  for (int64_t i = 0; i < p.n; i += 7)  // ties between equal rows
+    std::copy_n(p.x.begin(), p.d, p.x.begin() + i * p.d);
+  for (const int32_t dtype : {ASSAY_F64, ASSAY_F32})
+    for (const int64_t k : {3, 17, 40}) {
+      CAPTURE(dtype);
+      CAPTURE(k);
+      for (const int64_t steps : {1, 2, 3, 5, 8, 40}) {
+        std::vector<double> centroids[2];
+        fit::Trace traces[2];
+        for (const bool bounded : {false, true}) {
+          spec::Trial t = kmeans(k, "random_rows");
+          t.solver.options.values["bounds"].text = bounded ? "on" : "off";
+          t.stop.max_iter = steps;
+          Fixture f(dense(p, dtype), t);
+          traces[bounded] = f.run().trace;
+          centroids[bounded] = f.factor(1);
+        }
+        CHECK(centroids[0] == centroids[1]);
+        REQUIRE(traces[0].rows.size() == traces[1].rows.size());
+        for (size_t r = 0; r < traces[0].rows.size(); ++r)
+          CHECK(traces[0].rows[r].objective == traces[1].rows[r].objective);
+      }
+    }
+}
+
+TEST_CASE("k-means by bounds is right where digits are lost") {
+  Problem p = random_problem(500, 40, 8);
+  for (double& v : p.x) v += 30000;
+  for (const int32_t dtype : {ASSAY_F64, ASSAY_F32}) {
+    std::vector<double> centroids[2];
+    for (const bool bounded : {false, true}) {
+      spec::Trial t = kmeans(20, "random_rows");
+      t.solver.options.values["bounds"].text = bounded ? "on" : "off";
+      t.stop.max_iter = 12;
+      Fixture f(dense(p, dtype), t);
+      f.run();
+      centroids[bounded] = f.factor(1);
+    }
+    CHECK(centroids[0] == centroids[1]);
+  }
+}
+
+TEST_CASE(
+    "k-medians: centroids are medians, labels the nearest in the l1 norm, zeros stored or not") {
+  const Problem p = random_problem(151, 8, 4);
+  std::vector<double> expected;
+  for (const auto& x : {dense(p), sparse(p)}) {
+    spec::Trial t = kmeans(4, "kmeans_plus_plus", "k_medians");
+    t.model.loss = use("loss", "l1");
+    Fixture f(x, t);
+    std::vector<std::vector<double>> centres;
+    for (int64_t a = 0; a < 4; ++a)
+      centres.emplace_back(p.x.begin() + a * 30 * p.d, p.x.begin() + (a * 30 + 1) * p.d);
+    start_at(f, centres);
+    const fit::Result r = f.run();
+    never_rises(r.trace);
+    CHECK(r.stop == fit::Stop::kConverged);
+    double sum = 0;
+    for (int64_t a = 0; a < 4; ++a)
+      for (int64_t j = 0; j < p.d; ++j) {
+        std::vector<double> values;
+        for (int64_t i = 0; i < p.n; ++i)
+          if (label(*f.model, i) == a) values.push_back(p.x[static_cast<size_t>(i * p.d + j)]);
+        std::sort(values.begin(), values.end());
+        REQUIRE(!values.empty());
+        const double low = values[(values.size() - 1) / 2], high = values[values.size() / 2];
+        CHECK(f.model->factor[1].get(j, a) == doctest::Approx((low + high) / 2));
+        for (const double v : values) sum += std::abs(v - f.model->factor[1].get(j, a));
+      }
+    CHECK(r.trace.rows.back().objective == doctest::Approx(sum).epsilon(1e-10));
+    if (expected.empty()) expected = f.factor(1);
+    CHECK(worst_relative(expected, f.factor(1)) < 1e-12);
+  }
+}

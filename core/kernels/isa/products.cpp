@@ -36,6 +36,22 @@ struct Accumulators {
       if constexpr (kHalf) half[r] += splat_half(x[r * ldx]) * narrow;
     }
   }
+
+  // The same of x[r][j].
+  __attribute__((always_inline)) void add_lines(const T* const* x, int64_t j, const T* line) {
+    Vec<T> wide[C > 0 ? C : 1];
+    HalfVec<T> narrow{};
+    ASSAY_UNROLL
+    for (int c = 0; c < C; ++c) wide[c] = load(line + c * L);
+    if constexpr (kHalf) narrow = load_half(line + C * L);
+    ASSAY_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vec<T> entry = splat(x[r][j]);
+      ASSAY_UNROLL
+      for (int c = 0; c < C; ++c) whole[r][c] += entry * wide[c];
+      if constexpr (kHalf) half[r] += splat_half(x[r][j]) * narrow;
+    }
+  }
 };
 
 template <class T, int R, int C, bool kHalf>
@@ -58,6 +74,31 @@ void rows_block(int64_t cols,
     }
   }
   for (int64_t j = 0; j < cols; ++j) sum.add(x + j, ldx, b + j * ldb);
+  ASSAY_UNROLL
+  for (int r = 0; r < R; ++r) {
+    ASSAY_UNROLL
+    for (int c = 0; c < C; ++c) store(out + r * ldo + c * L, sum.whole[r][c]);
+    if constexpr (kHalf) {
+      store_half(out + r * ldo + C * L, sum.half[r]);
+      store_half(out + r * ldo + C * L + L / 2, HalfVec<T>{});
+    }
+  }
+}
+
+// R rows anywhere.
+template <class T, int R, int C, bool kHalf>
+void some_rows_block(int64_t cols,
+                     const T* const* x,
+                     const T* b,
+                     int64_t ldb,
+                     T* out,
+                     int64_t ldo) {
+  constexpr int L = kLanes<T>;
+  const T* line[R];
+  ASSAY_UNROLL
+  for (int r = 0; r < R; ++r) line[r] = x[r];
+  Accumulators<T, R, C, kHalf> sum;
+  for (int64_t j = 0; j < cols; ++j) sum.add_lines(line, j, b + j * ldb);
   ASSAY_UNROLL
   for (int r = 0; r < R; ++r) {
     ASSAY_UNROLL
@@ -149,6 +190,20 @@ void rows_lines(const Components<T>& components,
 }
 
 template <class T, int R>
+void some_rows_lines(const Components<T>& components,
+                     int64_t cols,
+                     const T* const* x,
+                     const T* b,
+                     int64_t ldb,
+                     T* out,
+                     int64_t ldo) {
+  components.each([&](int64_t at, auto block) __attribute__((always_inline)) {
+    using Block = decltype(block);
+    some_rows_block<T, R, Block::whole, Block::half>(cols, x, b + at, ldb, out + at, ldo);
+  });
+}
+
+template <class T, int R>
 void cols_lines(const Components<T>& components,
                 int64_t rows,
                 const T* x,
@@ -193,6 +248,41 @@ void rows_product(int64_t rows,
         break;
       default:
         rows_lines<T, 1>(components, cols, xi, ldx, b, ldb, o, ldo, accumulate);
+        break;
+    }
+    i += lines;
+  }
+}
+
+template <class T>
+void some_rows_product(int64_t count,
+                       const int64_t* rows,
+                       int64_t cols,
+                       const T* x,
+                       int64_t ldx,
+                       const T* b,
+                       int64_t ldb,
+                       int64_t k,
+                       T* out,
+                       int64_t ldo) {
+  const Components<T> components(k);
+  for (int64_t i = 0; i < count;) {
+    const int lines = lines_of(count - i);
+    const T* x_of[kLines];
+    for (int r = 0; r < lines; ++r) x_of[r] = x + rows[i + r] * ldx;
+    T* o = out + i * ldo;
+    switch (lines) {
+      case kLines:
+        some_rows_lines<T, kLines>(components, cols, x_of, b, ldb, o, ldo);
+        break;
+      case 4:
+        some_rows_lines<T, 4>(components, cols, x_of, b, ldb, o, ldo);
+        break;
+      case 2:
+        some_rows_lines<T, 2>(components, cols, x_of, b, ldb, o, ldo);
+        break;
+      default:
+        some_rows_lines<T, 1>(components, cols, x_of, b, ldb, o, ldo);
         break;
     }
     i += lines;
@@ -254,6 +344,8 @@ void square(int64_t rows, int64_t cols, const T* x, int64_t ldx, double* q, int6
                                 T*, int64_t, bool);                                              \
   template void cols_product<T>(int64_t, int64_t, const T*, int64_t, const T*, int64_t, int64_t, \
                                 double*, int64_t);                                               \
+  template void some_rows_product<T>(int64_t, const int64_t*, int64_t, const T*, int64_t,        \
+                                     const T*, int64_t, int64_t, T*, int64_t);                   \
   template void square<T>(int64_t, int64_t, const T*, int64_t, double*, int64_t);
 ASSAY_PRODUCTS(double)
 ASSAY_PRODUCTS(float)

@@ -8,6 +8,8 @@
 // a cluster that has others, the next one the next farthest, at most 16 in a step. Rows that lie on
 // their centroid are not taken: fewer distinct rows than clusters leave clusters empty, with their
 // centroids where they were, and the log says so.
+// `bounds: auto`: from rank 16 and 32 columns on, dense X without weights and one start leave out
+// most distances, with the same bits (bounds.hpp); n k / 8 numbers more, at most n d / 8.
 // `restarts: R` fits R starts of the spec's init in the same sweeps: all share each tile of X. H is
 // that of the least objective (ties: the first), which the trace shows.
 // `spherical: true`: k-means by the angle. The transform `normalise` stands behind the data's own,
@@ -19,22 +21,39 @@
 #include <cmath>
 #include <string>
 
+#include "bounds.hpp"
+
 namespace {
 
 using namespace assay::author;
+
+// From here on bounds save more than they cost.
+constexpr int64_t kLeastRank = 16, kLeastColumns = 32;
+constexpr double kRounding = 6e-8;  // of float32: of all products there are
+constexpr const char* kBounds[] = {"auto", "on", "off", nullptr};
 
 class Lloyd : public Clusters<Lloyd> {
  public:
   Lloyd(Call call, const assay_problem& p)
       : Clusters(call, p),
         restarts_(known_ ? 1 : Options(call.host, p.options).integer("restarts")),
-        spherical_(Options(call.host, p.options).flag("spherical")) {}
+        spherical_(Options(call.host, p.options).flag("spherical")),
+        groups_(Groups::of(k_, d_)) {
+    const std::string bounds = Options(call.host, p.options).text("bounds").value();
+    const bool can = !p.sparse && !(p.flags & ASSAY_PROBLEM_UNEQUAL) && restarts_ == 1 && !known_;
+    const bool worth = k_ >= kLeastRank && d_ >= kLeastColumns;
+    bounded_ = can && (bounds == "on" || (bounds == "auto" && worth));
+  }
 
   int64_t starts() const { return restarts_; }
 
   void build(const Builder& b, int32_t purpose) const {
     const Frame f = frame(b, ASSAY_STATE);
-    if (purpose == ASSAY_PREPARE) refer(b, f, b.factor(1));
+    if (purpose == ASSAY_PREPARE) {
+      refer(b, f, b.factor(1));
+      if (bounded_)
+        b.each<&Lloyd::group>("group", ASSAY_ONE, {{b.factor(1), ASSAY_IN}, {order(b), ASSAY_OUT}});
+    }
     if (purpose == ASSAY_STEP) step(b, f);
     if (purpose == ASSAY_FINISH) finish(b, f);
     if (purpose == ASSAY_MEASURE) measure(b, f, spherical_);
@@ -49,7 +68,7 @@ class Lloyd : public Clusters<Lloyd> {
   }
   void step(const Builder& b, const Frame& f) const {
     const Starts s = starts_of(b);
-    const Rows r = assign_rows(b, f, s);
+    const Rows r = bounded_ ? assign_bounded(b, f, s) : assign_rows(b, f, s);
     const assay_buf best = b.small("lloyd_best", 1, 1);
     report(b, r, best);
     if (known_) return;
@@ -58,6 +77,42 @@ class Lloyd : public Clusters<Lloyd> {
     for (int64_t at = 0; at < s.count; ++at) update(b, s, r, sums, static_cast<int32_t>(at));
     if (spherical_) normalise(b, s);
     if (s.count > 1) keep_best(b, s, best);
+  }
+
+  // The centroid of each column of the groups.
+  assay_buf order(const Builder& b) const {
+    return b.buffer("order", ASSAY_ONE, ASSAY_STATE, 1, groups_.columns(), true);
+  }
+  // As assign_rows, by bounds: bounds.hpp.
+  Rows assign_bounded(const Builder& b, const Frame& f, const Starts& s) const {
+    const assay_buf shifted = b.local("groups_shifted", ASSAY_COLS, groups_.columns()),
+                    facts = b.sum("groups_facts", 3, groups_.columns()),
+                    reference = b.sum("groups_reference", 1, 1),
+                    before = b.buffer("centroids_before", ASSAY_COLS, ASSAY_STATE, 0, k_, true),
+                    lower = b.buffer("lower", ASSAY_ROWS, ASSAY_STATE, 0, groups_.groups, true);
+    const Rows r{b.sum("clusters_sizes", 2, k_), b.sum("clusters_totals", 2, 1),
+                 b.local("clusters_near", ASSAY_ROWS, 1)};
+    b.each<&Lloyd::shift_groups>("shift_groups", ASSAY_COLS,
+                                 {{s.centres, ASSAY_IN},
+                                  {f.reference, ASSAY_IN},
+                                  {order(b), ASSAY_IN},
+                                  {before, ASSAY_INOUT},
+                                  {shifted, ASSAY_OUT},
+                                  {facts, ASSAY_ADD},
+                                  {reference, ASSAY_ADD}});
+    b.each<&Lloyd::assign_some>("assign", ASSAY_ROWS,
+                                {{shifted, ASSAY_IN},
+                                 {facts, ASSAY_IN},
+                                 {reference, ASSAY_IN},
+                                 {order(b), ASSAY_IN},
+                                 {f.apart, ASSAY_IN},
+                                 {lower, ASSAY_INOUT},
+                                 {s.labels, ASSAY_INOUT},
+                                 {r.sizes, ASSAY_ADD},
+                                 {r.totals, ASSAY_ADD},
+                                 {r.near, ASSAY_OUT}},
+                                0, ASSAY_EACH_X);
+    return r;
   }
 
   // The centroids of one start, from the sums of its clusters.
@@ -114,6 +169,58 @@ class Lloyd : public Clusters<Lloyd> {
   }
 
   // ---- block functions ----
+
+  // {H, order}
+  void group(const Block& b) const {
+    const Matrix H = b.matrix(0);
+    const auto apart = [&](int64_t a, int64_t c) {
+      double sum = 0;
+      for (int64_t j = 0; j < d_; ++j) sum += (H(j, a) - H(j, c)) * (H(j, a) - H(j, c));
+      return sum;
+    };
+    gather_groups(groups_, k_, apart, &b.matrix(1)(0, 0));
+  }
+  // {H, reference, order, H before, shifted, facts, |r|^2}; facts of each column: half, the squared
+  // length, the squared move. Terms of half and their order are those of the plain sweep.
+  void shift_groups(const Block& b) const {
+    const Matrix H = b.matrix(0), r = b.matrix(1), order = b.matrix(2), before = b.matrix(3),
+                 shifted = b.matrix(4), facts = b.matrix(5);
+    for (int64_t j = 0; j < H.rows(); ++j) {
+      b.number(6) += r(j, 0) * r(j, 0);
+      for (int64_t p = 0; p < groups_.columns(); ++p) {
+        const auto a = static_cast<int64_t>(order(0, p));
+        shifted(j, p) = 0;
+        if (a < 0) continue;
+        const double c = H(j, a) - r(j, 0), move = H(j, a) - before(j, a);
+        shifted(j, p) = c;
+        facts(0, p) += c * (c / 2 + r(j, 0));
+        facts(1, p) += c * c;
+        facts(2, p) += move * move;
+        before(j, a) = H(j, a);
+      }
+    }
+  }
+  // {shifted, facts, |r|^2, order, |x - r|^2, lower, labels, sizes, totals, near}
+  void assign_some(const Block& b) const {
+    const Matrix facts = b.matrix(1), apart = b.matrix(4), lower = b.matrix(5), sizes = b.matrix(7),
+                 totals = b.matrix(8), near = b.matrix(9);
+    const auto labels = b.labels(6);
+    double longest = 0;
+    for (int64_t p = 0; p < groups_.columns(); ++p) longest = std::max(longest, facts(1, p));
+    const BoundedRows::Centroids centroids{
+        &facts(0, 0), &facts(2, 0), &b.matrix(3)(0, 0), std::sqrt(b.number(2)),
+        kRounding * static_cast<double>(d_ + 8) * std::sqrt(longest)};
+    BoundedRows rows(b, tile_, b.view(0), groups_, centroids, k_, apart, lower);
+    rows.run(labels, b.step() == 0);
+    for (int64_t i = 0; i < near.rows(); ++i) {
+      near(i, 0) = rows.near(i);
+      totals(0, 0) += near(i, 0) / 2;
+      totals(1, 0) += labels(i, 0) != rows.label(i) ? 1 : 0;
+      labels(i, 0) = static_cast<int32_t>(rows.label(i));
+      sizes(0, rows.label(i)) += 1;
+      sizes(1, rows.label(i)) += 1;
+    }
+  }
 
   // {sums, sizes, rows of far, taken, centres}
   void centroids(const Block& b) const {
@@ -188,6 +295,8 @@ class Lloyd : public Clusters<Lloyd> {
   }
   int64_t restarts_;
   bool spherical_;
+  Groups groups_;
+  bool bounded_ = false;
 };
 
 constexpr assay_option options[] = {
@@ -196,6 +305,11 @@ constexpr assay_option options[] = {
                    1,
                    1,
                    1000),
+    enum_option(
+        "bounds",
+        "leave out distances that bounds show to be too long: the same labels in every step",
+        "auto",
+        kBounds),
     bool_option(
         "spherical",
         "by the angle: rows and centroids of length 1, half the squared distance is 1 - cos",

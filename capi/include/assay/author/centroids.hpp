@@ -170,6 +170,7 @@ class Centroids {
     }
   }
 
+ protected:
   const assay_tile *tile_;
 };
 

@@ -54,15 +54,16 @@ class Clusters : public Centroids<Plugin> {
   }
 
   // For each cluster of a start without rows one of those farthest from their centroids (ties: the first such row) out of
-  // clusters that have others, at most kMostTaken in a step; rows that lie on their centroid stay. rows: these of X, slots x d.
+  // clusters that have others, at most kMostTaken in a step; rows that lie on their centroid stay. far: them, by -near; rows: these
+  // of X, slots x d.
   // taken, slots x 3: the cluster that takes the row or -1, the one it leaves, the row's weight.
   struct Moves {
-    assay_buf rows, taken;
+    assay_buf far, rows, taken;
   };
   Moves moves(const Builder &b, const Starts &s, const Rows &r, int32_t start) const {
     const auto named = [start](const char *name) { return name + std::to_string(start); };
     const assay_buf far = b.smallest(named("clusters_far").c_str(), slots_);
-    const Moves m{b.small(named("clusters_rows").c_str(), slots_, d_),
+    const Moves m{far, b.small(named("clusters_rows").c_str(), slots_, d_),
                   b.small(named("clusters_taken").c_str(), slots_, 3)};
     b.template each<&Clusters::farthest, Plugin>(
         "farthest", ASSAY_ROWS,
