@@ -320,7 +320,7 @@ constexpr assay_solver vtable = solver_table<Lloyd>(ASSAY_NEEDS_SQUARED,
                                                     ASSAY_TAKES_SPARSE | ASSAY_TAKES_LINE_WEIGHTS,
                                                     "one_hot:W",
                                                     ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
-                                                    nullptr,
+                                                    "normalise:spherical",
                                                     "kmeans_plus_plus");
 constexpr assay_plugin plugin =
     describe("assay.solver/1",
