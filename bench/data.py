@@ -28,6 +28,17 @@ def fashion(rows, dtype, offset=0):
     return path, (rows, 784)
 
 
+def scores(dtype, width=32):
+    """Scores of Fashion-MNIST's first principal components."""
+    path = WORK / f"fashion_scores_{width}_{np.dtype(dtype).name}.npy"
+    if not path.exists():
+        X = np.load(fashion(60000, "float64")[0])
+        X = X - X.mean(axis=0)
+        _, V = np.linalg.eigh(X.T @ X)
+        save(path, (X @ V[:, ::-1][:, :width]).astype(dtype))
+    return path, (60000, width)
+
+
 def digits(dtype):
     """The shipped digits in [0, 1]."""
     path = WORK / f"digits_{np.dtype(dtype).name}.npy"

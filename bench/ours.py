@@ -68,6 +68,20 @@ threads: {threads}
 """
 
 
+MIXTURE = """\
+assay: 1
+name: bench
+data: {{ use: {reader}, path: {data}{compute} }}
+model: {{ kind: mixture, components: {rank}, density: {{ use: gaussian, floor: 1.0e-12 }} }}
+init: {{ use: from_file, path: {start} }}
+solver: {{ use: em, start: means }}
+stop: {{ max_iter: {steps}, rel_tol: 0, patience: 0 }}
+measure: {{ every: {every}, metrics: [objective] }}
+checkpoint: {{ every_seconds: 0 }}
+threads: {threads}
+"""
+
+
 @functools.lru_cache
 def listed(tool, kind):
     """Ids of the plugins of a kind."""
@@ -84,7 +98,8 @@ def run(tool, row, data, start, steps, threads, plugin_dir=None, every=0):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-bench-"))
     try:
         spec = folder / "bench.yaml"
-        text = AUTOENCODER if row.layers else CLUSTERS if row.clusters else SPECTRAL if row.peer_method else SPEC
+        text = (MIXTURE if row.mixture else AUTOENCODER if row.layers else CLUSTERS if row.clusters else
+                SPECTRAL if row.peer_method else SPEC)
         spec.write_text(text.format(
             layers=list(row.layers), reader={".mtx": "mtx", ".npy": "npy", ".npz": "npy"}.get(data.suffix, "idx"), data=data,
             compute=", compute: f32" if row.dtype == "float32" else "", rank=row.rank,

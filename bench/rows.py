@@ -23,6 +23,7 @@ class Row:
     peer_method: str = ""                     # peers `sklearn_svd`, `onedal`: kind and algorithm
     layers: tuple = ()                        # of an autoencoder
     clusters: bool = False                    # k-means: from rows of the data, W made from labels
+    mixture: bool = False                     # of Gaussians with full covariances
     reference_loss: str = ""                  # peer "builtin": the loss to compare with
     plugin_dir: Optional[Callable] = None     # where a loss of somebody else's lies
 
@@ -57,6 +58,11 @@ def spectral(name, source, solver, peer, method, goal, rank=50):
 def kmeans(name, source, peer, goal, rank=50, dtype="float64", steps=20):
     """A row of Lloyd's steps against a peer's: equal labels, so equal inertia."""
     return Row(name, source, "squared", peer, goal, 0, steps=steps, rank=rank, dtype=dtype, solver="lloyd", clusters=True)
+
+
+def gaussians(name, peer, goal, dtype="float64"):
+    """A row about EM: the same start and the same steps, so the same objective."""
+    return Row(name, lambda: data.scores(dtype), "squared", peer, goal, 0, rank=10, dtype=dtype, solver="em", mixture=True)
 
 
 FASHION_MEAN, DIGITS_MEAN, WORDS_MEAN = 0.286, 0.305, 0.015
@@ -98,6 +104,8 @@ def full():
         *(kmeans(f"k-means k=1000 f32 against {peer}, 60000 x 64", lambda: data.projected(60000, 64), peer, 1, 1000, "float32")
           for peer in ("onedal_kmeans", "faiss")),
         Row("mu kl sparse memory, 100000 x 50000", data.large_counts, "kl", "", 0, 0.006, steps=3, rank=20),
+        gaussians("gaussians k=10, 60000 x 32", "gmm", 6),
+        gaussians("gaussians k=10, against oneDAL", "onedal_gmm", 1),
         Row("autoencoder f32, fashion", fashion(60000, "float32"), "squared", "mlp", 2, FASHION_MEAN, steps=8, rank=129,
             dtype="float32", solver="autoencoder", layers=(128, 16, 128)),
         Row("mu kl f64, a C plugin's own", fashion(10000), "bench.kl", "builtin", 0.8, FASHION_MEAN, reference_loss="kl",

@@ -132,8 +132,24 @@ def run_kmeans(row, path, start, steps, threads):
     return json.loads(done.stdout)
 
 
+def run_gmm(row, path, start, steps, threads):
+    """scikit-learn's GaussianMixture, or oneDAL's; None when it is not installed."""
+    if not PEER_PYTHON.exists():
+        return None
+    job = {"data": str(path), "start": str(start), "steps": steps, "threads": threads, "onedal": row.peer == "onedal_gmm"}
+    done = subprocess.run([str(PEER_PYTHON), str(data.ROOT / "bench" / "peers" / "sklearn_gmm.py")],
+                          input=json.dumps(job), text=True, capture_output=True, env=peer_environment(threads), check=False)
+    if "No module named 'daal4py'" in done.stderr:
+        return None
+    if done.returncode:
+        raise ours.Failed(done.stderr)
+    return json.loads(done.stdout)
+
+
 KMEANS = ("lloyd", "elkan", "onedal_kmeans", "faiss")
-PEERS = {**dict.fromkeys(KMEANS, run_kmeans), "rcppml": run_rcppml, "mlp": run_mlp, "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
+GMM = ("gmm", "onedal_gmm")
+PEERS = {**dict.fromkeys(KMEANS, run_kmeans), **dict.fromkeys(GMM, run_gmm), "rcppml": run_rcppml, "mlp": run_mlp,
+         "sklearn": run_sklearn, "handwritten": run_handwritten, "builtin": run_builtin}
 
 
 def allowed_mib(row, path, shape):
@@ -218,7 +234,7 @@ def run_row(row, repeats, threads):
     threads = row.threads or threads
     if row.peer_method:
         return run_spectral(row, repeats, threads, {**report, "shape": shape}, path)
-    start = data.start_rows(path, row.rank) if row.clusters else data.start(shape, row.rank, row.mean)
+    start = data.start_rows(path, row.rank) if row.clusters or row.mixture else data.start(shape, row.rank, row.mean)
     if row.until:
         return run_until(row, repeats, threads, {**report, "shape": shape}, path, start)
     mine, theirs = [], []
