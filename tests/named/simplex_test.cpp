@@ -3,6 +3,7 @@
 // (Buhmann and Pletscher 2010), entry by entry and by the metrics, and the solver's optimum.
 #include <numeric>
 
+#include "core/fit/components.hpp"
 #include "core/fit/measure.hpp"
 #include "core/spec/parse.hpp"
 #include "tests/laws/solver_support.hpp"
@@ -216,4 +217,127 @@ TEST_CASE("simplex_mf takes sets and penalties on H, and W that is on the simple
   const auto refused = attempt(trial_of(with_w("box")), x);
   REQUIRE(!refused.ok());
   CHECK(refused.error().message.find("needs the constraint `simplex`") != std::string::npos);
+}
+
+TEST_CASE("archetypal: archetypes are mixtures of rows, at the corners where these are known") {
+  // 60 mixtures of three corners, which are among them.
+  uint64_t state = 11;
+  const double corner[3][2] = {{0, 0}, {4, 1}, {1, 3}};
+  Problem p{63, 2, 3, {}};
+  for (size_t i = 0; i < 63; ++i) {
+    double w[3] = {next(state), next(state), next(state)};
+    if (i >= 60)
+      for (size_t a = 0; a < 3; ++a) w[a] = a == i - 60;
+    const double sum = w[0] + w[1] + w[2];
+    for (size_t j = 0; j < 2; ++j)
+      p.x.push_back((w[0] * corner[0][j] + w[1] * corner[1][j] + w[2] * corner[2][j]) / sum);
+  }
+  spec::Trial trial = trial_of(
+      "model: { rank: 3, loss: squared }\ninit: random\nsolver: archetypal\n"
+      "stop: { max_iter: 300, rel_tol: 0 }\nmeasure: { metrics: [] }\n");
+  const Outcome out = fitted(trial, dense(p));
+  CHECK(out.result.certificate.loss < 1e-12);
+  for (const auto& c : corner) {
+    double nearest = 1e300;
+    for (size_t a = 0; a < 3; ++a)
+      nearest = std::min(nearest, std::hypot(out.factor[1][a] - c[0], out.factor[1][3 + a] - c[1]));
+    CHECK(nearest < 1e-6);
+  }
+}
+
+TEST_CASE("archetypal never raises the objective, and ends where W and B are stationary") {
+  const Problem p = random_problem(50, 6, 4);
+  spec::Trial trial = trial_of(
+      "model: { rank: 4, loss: squared }\ninit: random\nsolver: archetypal\n"
+      "stop: { max_iter: 500, rel_tol: 0 }\nmeasure: { metrics: [] }\n");
+  const Outcome out = fitted(trial, dense(p));
+  const auto& rows = out.result.trace.rows;
+  for (size_t i = 1; i < rows.size(); ++i)
+    CHECK(rows[i].objective <= rows[i - 1].objective * (1 + 1e-12));
+  CHECK(out.result.certificate.kkt < 1e-6);
+  const graph::Buffer& B = out.model->state.at("rows.B");
+  for (int64_t a = 0; a < p.k; ++a) {
+    double sum = 0;
+    std::vector<double> h(static_cast<size_t>(p.d));
+    for (int64_t i = 0; i < p.n; ++i) {
+      CHECK(B.get(i, a) >= 0);
+      sum += B.get(i, a);
+      for (int64_t j = 0; j < p.d; ++j)
+        h[static_cast<size_t>(j)] += B.get(i, a) * p.x[static_cast<size_t>(i * p.d + j)];
+    }
+    CHECK(sum == doctest::Approx(1).epsilon(1e-12));
+    for (int64_t j = 0; j < p.d; ++j)
+      CHECK(out.factor[1][static_cast<size_t>(j * p.k + a)] ==
+            doctest::Approx(h[static_cast<size_t>(j)]).epsilon(1e-10));
+  }
+}
+
+namespace {
+
+// Labels that W of the model's rows are largest in, of one-hot or soft W.
+std::vector<int32_t> labels_of(const spec::Trial& trial, Outcome& out) {
+  auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  auto found = fit::components_of_rows(
+      *out.model, {registry()->find("solver", trial.solver.id), trial.solver.options, 0},
+      runtime->plan_options());
+  REQUIRE_MESSAGE(found.ok(), found.error().message);
+  return *found;
+}
+
+std::string clusters_by(const std::string& solver) {
+  return "model: { rank: 5, loss: squared }\ninit: { use: random_rows }\nsolver: " + solver +
+         "\nstop: { max_iter: 60, rel_tol: 0, patience: 0 }\nmeasure: { metrics: [] }\n";
+}
+
+}  // namespace
+
+TEST_CASE("the bound alone is k-means: the labels and the value of lloyd from the same start") {
+  for (const bool is_sparse : {false, true}) {
+    const Problem p = random_problem(300, 7, 5);
+    const auto x = is_sparse ? sparse(p) : dense(p);
+    const spec::Trial one = trial_of(clusters_by("lloyd")),
+                      other = trial_of(clusters_by("simplex_bound"));
+    Outcome a = fitted(one, x), b = fitted(other, x);
+    CHECK(labels_of(one, a) == labels_of(other, b));
+    CHECK(b.result.certificate.loss == doctest::Approx(a.result.certificate.loss).epsilon(1e-12));
+    CHECK(worst_relative(a.factor[1], b.factor[1]) < 1e-12);
+    const auto& rows = b.result.trace.rows;
+    for (size_t i = 1; i < rows.size(); ++i)
+      CHECK(rows[i].objective <= rows[i - 1].objective * (1 + 1e-12));
+  }
+}
+
+TEST_CASE("the bound with its entropy never rises, and tends to k-means as it cools") {
+  const auto x = dense(random_problem(200, 6, 5));
+  const auto value = [&](const std::string& options) {
+    const Outcome out = fitted(trial_of(clusters_by("{ use: simplex_bound" + options + " }")), x);
+    const auto& rows = out.result.trace.rows;
+    for (size_t i = 1; i < rows.size(); ++i)
+      CHECK(rows[i].objective <= rows[i - 1].objective + 1e-12 * std::abs(rows[0].objective));
+    return out.result.certificate.loss;
+  };
+  const double hard = value("");
+  CHECK(value(", temperature: 1.0e-6") == doctest::Approx(hard).epsilon(1e-3));
+  CHECK(value(", temperature: 0.05") < hard);
+  CHECK(value(", temperature: 0.05, weights: true") < hard + 200 * 0.05 * std::log(5.0));
+}
+
+TEST_CASE("temperature 1 with weights is em with identity covariances") {
+  const Problem p = random_problem(200, 3, 4);
+  Problem wide = p;
+  for (double& v : wide.x) v *= 4;
+  const auto x = dense(wide);
+  const spec::Trial bound =
+      trial_of(clusters_by("{ use: simplex_bound, temperature: 1, weights: true }"));
+  const Outcome a = fitted(bound, x);
+  const double nats = 0.5 * 200 * 3 * std::log(2 * 3.14159265358979323846);
+  spec::Trial em = trial_of(
+      "model: { kind: mixture, components: 5, density: { use: gaussian, covariance: identity } }\n"
+      "init: { use: random_rows }\nsolver: { use: em, start: means }\n"
+      "stop: { max_iter: 60, rel_tol: 0, patience: 0 }\nmeasure: { metrics: [] }\n");
+  const Outcome b = fitted(em, x);
+  CHECK(a.result.certificate.loss + nats ==
+        doctest::Approx(b.result.certificate.loss).epsilon(1e-9));
+  CHECK(worst_relative(a.factor[1], b.factor[1]) < 1e-8);
 }

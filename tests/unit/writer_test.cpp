@@ -2,6 +2,8 @@
 // Writers: files that say what the model says.
 #include <png.h>
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "core/plugin/options.hpp"
@@ -39,7 +41,8 @@ struct Results {
 
 Expected<std::vector<std::string>> write(const std::string& id,
                                          const std::string& folder,
-                                         const plugin::Options& given) {
+                                         const plugin::Options& given,
+                                         const assay_results* other = nullptr) {
   const plugin::Descriptor* d = registry().find("writer", id);
   REQUIRE(d != nullptr);
   const auto* table = static_cast<const assay_writer*>(d->plugin->vtable);
@@ -52,7 +55,7 @@ Expected<std::vector<std::string>> write(const std::string& id,
   int32_t status = table->create(plugin::host(), &ctx, options->handle(), &self);
   if (status < 0) return ctx.take_error(status, id);
   status = table->write(
-      self, &ctx, &r.results, folder.c_str(),
+      self, &ctx, other ? other : &r.results, folder.c_str(),
       [](void* sink, const char* file) {
         static_cast<std::vector<std::string>*>(sink)->push_back(file);
       },
@@ -189,4 +192,59 @@ TEST_CASE("match gives each known one the component that correlates, one to one"
   CHECK(wrong.error().status == ASSAY_E_SHAPE);
   add_text(options, "path", folder.path("none.csv"));
   CHECK(!write("match", folder.path("."), options).ok());
+}
+
+TEST_CASE("scatter draws rows in the colours of their components, with crosses and ellipses") {
+  // Four rows of three columns; two components whose covariances differ.
+  static const double x[3][4] = {{0, 0, 10, 10}, {1, 3, 1, 3}, {7, 7, 7, std::nan("")}};
+  double h[] = {0, 2, 7, 10, 2, 7};
+  double covariances[] = {1, 0, 0, 0, 4, 0, 0, 0, 1, 2, 1, 0, 1, 2, 0, 0, 0, 1};
+  const assay_named arrays[] = {{"H", {h, ASSAY_F64, 0, 2, 3, 3, 1, 0, 0}},
+                                {"covariances", {covariances, ASSAY_F64, 0, 6, 3, 3, 1, 0, 0}}};
+  const char* columns[] = {"a", "b<", "c"};
+  const char* labels[] = {"p", "q", "p", "q"};
+  assay_results results{};
+  results.struct_size = sizeof results;
+  results.n_arrays = 2;
+  results.arrays = arrays;
+  results.n_col_names = 3;
+  results.col_names = columns;
+  results.n_rows = 4;
+  results.n_cols = 3;
+  results.labels = labels;
+  results.data = &results;
+  results.column = [](void*, int64_t j, double* out) -> int32_t {
+    std::copy_n(x[j], 4, out);
+    return ASSAY_OK;
+  };
+  results.components = [](void*, int32_t* out) -> int32_t {
+    for (int32_t i = 0; i < 4; ++i) out[i] = i / 2;
+    return ASSAY_OK;
+  };
+  const auto count = [](const std::string& text, const std::string& what) {
+    size_t n = 0;
+    for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+  };
+  const Folder folder;
+  plugin::Options options;
+  add_text(options, "y", "b<");
+  const auto files = write("scatter", folder.path("."), options, &results);
+  REQUIRE_MESSAGE(files.ok(), files.error().message);
+  CHECK(*files == std::vector<std::string>{"scatter.svg"});
+  const std::string text = text_of(folder.path("scatter.svg"));
+  CHECK(count(text, "<circle ") == 4);
+  CHECK(count(text, "fill=\"#4477aa\"") == 2);
+  CHECK(count(text, "Z\"/>") == 4);  // one and two standard deviations of each
+  CHECK(count(text, ">b&lt;</text>") == 1);
+  CHECK(text.rfind("<svg ", 0) == 0);
+  add_text(options, "x", "3");
+  add_text(options, "colour", "label");
+  REQUIRE(write("scatter", folder.path("."), options, &results).ok());
+  CHECK(count(text_of(folder.path("scatter.svg")), "<circle ") == 3);  // not the hidden one
+  add_text(options, "x", "d");
+  const auto wrong = write("scatter", folder.path("."), options, &results);
+  REQUIRE(!wrong.ok());
+  CHECK(wrong.error().message.find("no column `d`") != std::string::npos);
+  CHECK(!write("scatter", folder.path("."), {}).ok());
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "host.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -202,6 +204,26 @@ static inline void assay_mixing_solve(int64_t k, const double *G, int64_t ldg, c
     assay_mixing_descend_(&s);
   }
   assay_mixing_keep_(&s);
+}
+
+/* ASSAY_OK where the set of W is the simplex, seen by what it makes of two points: 0 goes to the middle, (2, 0, ..) to a
+   corner. In a function over rows of W. */
+static inline int32_t assay_mixing_check(const assay_host *host,
+                                         const assay_penalty_calls *penalties, assay_ctx *ctx,
+                                         int64_t k) {
+  double *w = (double *)host->scratch(ctx, k * (int64_t)sizeof(double)), off = 0, step = 0;
+  assay_view point = {w, 1, k, k, 0, ASSAY_F64, 0};
+  if (!w) return host->set_error(ctx, ASSAY_E_MEMORY, "no memory for a block");
+  for (int far = 0; far < 2; far++) {
+    for (int64_t a = 0; a < k; a++) w[a] = far && a == 0 ? 2 : 0;
+    const int32_t bad = penalties->prox_rows(ctx, 0, &point, &step);
+    if (bad) return bad;
+    for (int64_t a = 0; a < k; a++) off += fabs(w[a] - (far ? a == 0 : 1 / (double)k));
+  }
+  if (off <= 1e-9) return ASSAY_OK;
+  return host->set_error(
+      ctx, ASSAY_E_COMBINATION,
+      "the solver needs the constraint `simplex` on W, which it has where none is named");
 }
 
 #ifdef __cplusplus

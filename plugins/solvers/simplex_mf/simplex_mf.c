@@ -23,12 +23,11 @@ typedef struct {
   int32_t proximal[2]; /* of W and of H: not the plain problem */
 } mixtures;
 
-static const double kSlack = 1e-9;  /* of a projected point */
 static const double kRidge = 1e-10; /* of the largest entry of a singular W'W */
 static const double kSingular = 100 * DBL_EPSILON;
 
 static const char kNeedsSimplex[] =
-    "solver `simplex_mf` needs the constraint `simplex` on W, which it has where none is named";
+    "the solver needs the constraint `simplex` on W, which it has where none is named";
 
 static const double* gram_of(const assay_view* G, int64_t i) {
   return (const double*)G->data + i * G->step;
@@ -58,28 +57,11 @@ static int32_t take_steps(const mixtures* s, const assay_block* b) {
   return ASSAY_OK;
 }
 
-/* Whether the set of W is the simplex, seen by what it makes of two points. */
-static int32_t check_set(const mixtures* s, const assay_block* b) {
-  double *w = s->host->scratch(b->ctx, s->k * (int64_t)sizeof(double)), off = 0, step = 0;
-  if (!w) return s->host->set_error(b->ctx, ASSAY_E_MEMORY, "no memory for a block");
-  assay_view point = {w, 1, s->k, s->k, 0, ASSAY_F64, 0};
-  for (int far = 0; far < 2; far++) { /* 0 to the middle, (2, 0, ..) to a corner */
-    memset(w, 0, (size_t)s->k * sizeof *w);
-    w[0] = far ? 2 : 0;
-    const int32_t bad = s->penalties->prox_rows(b->ctx, 0, &point, &step);
-    if (bad) return bad;
-    for (int64_t a = 0; a < s->k; a++)
-      off += fabs(w[a] - (far ? (a == 0 ? 1 : 0) : 1 / (double)s->k));
-  }
-  if (off <= kSlack) return ASSAY_OK;
-  return s->host->set_error(b->ctx, ASSAY_E_COMBINATION, kNeedsSimplex);
-}
-
 /* {W io, G, R} */
 static int32_t update_w(void* self, const assay_block* b) {
   const mixtures* s = self;
   const assay_view *W = &b->arg[0], *G = &b->arg[1], *R = &b->arg[2];
-  const int32_t other = check_set(s, b);
+  const int32_t other = assay_mixing_check(s->host, s->penalties, b->ctx, s->k);
   if (other) return other;
   if (s->proximal[0]) return take_steps(s, b);
   void* memory = s->host->scratch(b->ctx, assay_mixing_bytes(s->k));

@@ -29,3 +29,17 @@ def vector_quantisation(folder):
     lost = sum((float(a) - float(b)) ** 2 for x, y in zip(table(SOURCE / "configs/data/digit_patches.csv"), table(decoded))
                for a, b in zip(x.values(), y.values()))
     assert abs(lost - inertia) < 1e-6 * inertia, (lost, inertia)
+
+
+def bridge(folder):
+    """Squared error = bound + correction five times; the bound alone is k-means; the factorization has the least error."""
+    done = run("bridge", folder)
+    found = {name: done.values(name) for name in ("simplex_bound", "simplex_correction", "rmse", "purity")}
+    bound, correction = found["simplex_bound"], found["simplex_correction"]
+    errors = [600 * v * v for v in found["rmse"]]
+    assert len(errors) == 5 and all(abs(b + c - e) < 1e-8 * b for b, c, e in zip(bound, correction, errors)), found
+    assert correction[0] == correction[3] == 0 and abs(bound[0] - bound[3]) < 1e-9 * bound[0], found
+    assert max(correction[1], correction[2], correction[4]) < 0 and min(bound[1], bound[2]) > bound[0], found
+    assert errors[4] < min(errors[:4]) and bound[4] > max(bound[:4]) and found["purity"][0] > 0.85, found
+    for trial in done.trials():
+        assert (trial / "pictures" / "scatter.svg").read_text(encoding="utf-8").count("<circle") == 150
