@@ -287,7 +287,16 @@ Expected<void> add_density(const spec::Trial& trial,
   if (!family) return std::move(family.error());
   auto density = plugin::Density::create(**family, trial.model.density->options, model.problem(),
                                          trial.model.dirichlet, model.compute);
-  if (!density) return std::move(density.error());
+  if (!density) {
+    Error& e = density.error();
+    const std::string of_prior = "the prior's `";
+    if (e.message.rfind(of_prior, 0) == 0)
+      e.key =
+          "model.prior." +
+          e.message.substr(of_prior.size(), e.message.find('`', of_prior.size()) - of_prior.size());
+    if (e.status == ASSAY_E_COMBINATION && e.code.empty()) e.code = "E0212";
+    return std::move(e);
+  }
   model.density = std::move(*density);
   ASSAY_TRY(check_family(trial, *model.density, *model.x, model.facts, runtime));
   if (data.heldout && reads_heldout(trial))

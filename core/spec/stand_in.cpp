@@ -52,7 +52,8 @@ std::optional<Error> solver_refusal(const Trial& trial,
   assay_problem p{};
   p.struct_size = sizeof p;
   p.flags = entries_differ(trial) ? ASSAY_PROBLEM_UNEQUAL : 0;
-  p.n = p.d = *std::max_element(rank.begin(), rank.end()) + 1;
+  p.n = *std::max_element(rank.begin(), rank.end()) + 1;
+  p.d = density ? 1 : p.n;  // a mixture may have any number of columns
   p.nnz = p.n * p.d;
   p.n_factors = rank.size() == 2 ? 3 : 2;
   p.side = -1;

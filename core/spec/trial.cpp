@@ -179,6 +179,14 @@ class TrialReader {
       both.entries.push_back({"use", density.mark, density});
     }
     for (const Entry& e : prior->entries) {
+      if (const Node* again = density.is_map() ? density.find("prior_" + e.key) : nullptr) {
+        Diagnostic d("E0120", fmt::format("`{}` of the prior is given twice", e.key));
+        d.at(e.mark, "given here").about("model.prior." + e.key);
+        d.labels.push_back({again->mark, "and here"});
+        context_.out.push_back(d.with_help(
+            fmt::format("keep `prior: {{ {} }}`, or `prior_{}` of the density", e.key, e.key)));
+        continue;
+      }
       if (e.key != "weights") {
         both.entries.push_back(
             {e.key.rfind("x-", 0) == 0 ? e.key : "prior_" + e.key, e.mark, e.value});

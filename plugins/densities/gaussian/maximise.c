@@ -5,6 +5,7 @@
    prior is mu | C ~ N(m0, C / kappa), C ~ IW(Psi, nu), m0 the mean of the data and Psi = scale
    diag(their variances); of diagonal covariances column by column, of spherical ones once. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gaussian.h"
@@ -14,8 +15,12 @@ static int32_t out_of_memory(const gaussian* s, assay_ctx* ctx) {
 }
 
 static int32_t singular(const gaussian* s, assay_ctx* ctx, int64_t c) {
-  (void)c;
-  const int32_t status = s->host->set_error(ctx, ASSAY_E_SINGULAR, "a covariance became singular");
+  char text[96];
+  if (s->covariance == TIED)
+    snprintf(text, sizeof text, "the covariance of all components became singular");
+  else
+    snprintf(text, sizeof text, "the covariance of component %lld became singular", (long long)c);
+  const int32_t status = s->host->set_error(ctx, ASSAY_E_SINGULAR, text);
   s->host->add_detail(ctx, ASSAY_DETAIL_HELP,
                       "fewer components, a `prior`, or `on_singular: floor` of the density");
   return status;
