@@ -133,7 +133,7 @@ def quick():
                  "sklearn_svd", "svd arpack", 0, 10),
         Row("quick autoencoder f32, digits", digits("float32"), "squared", "mlp", 0, DIGITS_MEAN, steps=8, rank=33,
             dtype="float32", solver="autoencoder", layers=(32, 8, 32)),
-        kmeans("quick k-means against lloyd, digits", digits(), "lloyd", 0, 10, steps=5),
+        kmeans("quick k-means against lloyd, digits", digits(), "lloyd", 0, 20, steps=5),
         kmeans("quick k-means against elkan, digits", digits("float32"), "elkan", 0, 20, "float32", 5),
         Row("quick squared, by hand", digits(), "squared", "handwritten", 0, DIGITS_MEAN, threads=1),
     ]
