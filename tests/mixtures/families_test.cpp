@@ -204,20 +204,24 @@ TEST_CASE("coins with entries missing: the mean is that of what was tossed") {
 
 TEST_CASE("what no density can mean is refused: missing counts, weights of columns") {
   const Problem p = whole_numbers(50, 4, 5, 2);
-  const Mixed missing = fit_mixture(
-      mixture("components: 2, density: poisson", "em", "init: random\n"), hidden(dense(p)));
-  REQUIRE(!missing.result.ok());
-  CHECK(missing.result.error().status == ASSAY_E_COMBINATION);
-  for (const char* family : {"gaussian", "poisson"}) {
-    data::Data x = *dense(p);
-    AlignedArray<double> weights(p.d);
-    for (int64_t j = 0; j < p.d; ++j) weights.data()[j] = j == 1 ? 2 : 1;
-    x.col_weights = std::make_shared<const AlignedArray<double>>(std::move(weights));
-    const Mixed m = fit_mixture(
-        mixture(std::string("components: 2, density: ") + family, "em", "init: random\n"),
-        std::make_shared<const data::Data>(std::move(x)));
-    REQUIRE(!m.result.ok());
-    CHECK(m.result.error().status == ASSAY_E_COMBINATION);
+  data::Data x = *dense(p);
+  AlignedArray<double> weights(p.d);
+  for (int64_t j = 0; j < p.d; ++j) weights.data()[j] = j == 1 ? 2 : 1;
+  x.col_weights = std::make_shared<const AlignedArray<double>>(std::move(weights));
+  const DataPtr odd = std::make_shared<const data::Data>(std::move(x));
+  auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
+  REQUIRE(runtime.ok());
+  const std::pair<const char*, DataPtr> refused[] = {
+      {"poisson", hidden(dense(p))}, {"poisson", odd}, {"gaussian", odd}};
+  for (const auto& [family, data] : refused) {
+    CAPTURE(family);
+    const spec::Trial t =
+        mixture(std::string("components: 2, density: ") + family, "em", "init: random\n");
+    const auto prepared = experiment::prepare(t, data, *runtime);
+    REQUIRE(prepared.ok());
+    const auto model = experiment::make_model(t, *prepared, *runtime);
+    REQUIRE(!model.ok());
+    CHECK(model.error().status == ASSAY_E_COMBINATION);
   }
 }
 
