@@ -23,13 +23,16 @@ class Em : public em::Starter<Em> {
     hard_ = o.text("assignment").value_or("soft") == "hard";
     keep_rows_ = o.flag("responsibilities");
     equal_ = o.flag("equal_weights");
-    goes_on_ = (p.flags & ASSAY_PROBLEM_GOES_ON) != 0;
     frozen_ = (p.factor_flags[1] & ASSAY_FACTOR_FROZEN) != 0;
+    if (!frozen_ && (p.flags & ASSAY_PROBLEM_GOES_ON))
+      throw Failure(ASSAY_E_COMBINATION,
+                    "solver `em` cannot go on with other rows: one step of it would forget those "
+                    "it was fitted on")
+          .help("fit all rows together; `assay predict` and `assay transform` take new rows");
   }
 
   void build(const Builder& b, int32_t purpose) const {
-    if (purpose == ASSAY_PREPARE && goes_on_ && linear_) total_base(b);
-    if (purpose == ASSAY_PREPARE && !goes_on_ && !frozen_) begin(b);
+    if (purpose == ASSAY_PREPARE && !frozen_) begin(b);
     if (purpose == ASSAY_STEP) step(b);
     if (purpose == ASSAY_FINISH) finish(b);
     if (purpose == ASSAY_APPLY) apply(b);
@@ -112,7 +115,7 @@ class Em : public em::Starter<Em> {
     Call::check(density_->moments(b.call().ctx, &m, nullptr, &covariances));
   }
 
-  bool keep_rows_ = false, goes_on_ = false, frozen_ = false;
+  bool keep_rows_ = false, frozen_ = false;
 };
 
 constexpr const char* kStarts[] = {"clusters", "random", "means", nullptr};

@@ -39,6 +39,11 @@ class Lloyd : public Clusters<Lloyd> {
         restarts_(known_ ? 1 : Options(call.host, p.options).integer("restarts")),
         spherical_(Options(call.host, p.options).flag("spherical")),
         groups_(Groups::of(k_, d_)) {
+    if (!known_ && (p.flags & ASSAY_PROBLEM_GOES_ON))
+      throw Failure(ASSAY_E_COMBINATION,
+                    "solver `lloyd` cannot go on with other rows: its centroids are the means of "
+                    "the rows it sees, and it would forget those it was fitted on")
+          .help("`minibatch_kmeans` goes on; `assay predict` gives new rows their clusters");
     const std::string bounds = Options(call.host, p.options).text("bounds").value();
     const bool can = !p.sparse && !(p.flags & ASSAY_PROBLEM_UNEQUAL) && restarts_ == 1 && !known_;
     const bool worth = k_ >= kLeastRank && d_ >= kLeastColumns;
