@@ -60,6 +60,33 @@ static inline void assay_columns_start(const assay_columns *s, const assay_view 
   }
 }
 
+/* linear, of a density whose B is the logarithm of its parameters. */
+static inline int32_t assay_columns_log_linear(void *self, assay_ctx *ctx,
+                                               const assay_density_model *m, int64_t first,
+                                               int64_t count, assay_view *B, assay_view *B2) {
+  const assay_columns *s = (const assay_columns *)self;
+  (void)ctx;
+  (void)B2;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double *of = assay_density_line(&m->params, c);
+    for (int64_t j = 0; j < count; j++) assay_density_line(B, j)[c] = log(of[first + j]);
+  }
+  return ASSAY_OK;
+}
+
+/* Sum of log x! over a row's entries. */
+static inline double assay_columns_log_factorials(const assay_columns *s, int64_t n,
+                                                  const double *x) {
+  double sum = 0;
+  for (int64_t j = 0; j < n; j++) {
+    double f = x[j] + 1;
+    if (x[j] == 0 || x[j] == 1) continue; /* 0! = 1! = 1 */
+    s->math->lgamma(1, &f, &f);
+    sum += f;
+  }
+  return sum;
+}
+
 /* FREE statistics of the linear kind: N, sum r x; a missing entry counts as `expected` of it (k x d). */
 static inline int32_t assay_columns_accumulate(const assay_density_rows *rows,
                                                const assay_view *expected, const double *resp,

@@ -67,23 +67,6 @@ static int32_t start(void* self,
   return ASSAY_OK;
 }
 
-static int32_t linear(void* self,
-                      assay_ctx* ctx,
-                      const assay_density_model* m,
-                      int64_t first,
-                      int64_t count,
-                      assay_view* B,
-                      assay_view* B2) {
-  const assay_columns* s = self;
-  (void)ctx;
-  (void)B2;
-  for (int64_t c = 0; c < s->k; c++) {
-    const double* theta = assay_density_line(&m->params, c);
-    for (int64_t j = 0; j < count; j++) assay_density_line(B, j)[c] = log(theta[first + j]);
-  }
-  return ASSAY_OK;
-}
-
 static int32_t offsets(void* self, assay_ctx* ctx, const assay_density_model* m, double* out) {
   const assay_columns* s = self;
   (void)ctx;
@@ -94,17 +77,11 @@ static int32_t offsets(void* self, assay_ctx* ctx, const assay_density_model* m,
 
 static int32_t base(void* self, assay_ctx* ctx, int64_t n, const double* x, double* out) {
   const assay_columns* s = self;
-  double sum = 0, total = 1;
+  double total = 1;
   (void)ctx;
-  for (int64_t j = 0; j < n; j++) {
-    double f = x[j] + 1;
-    total += x[j];
-    if (x[j] == 0 || x[j] == 1) continue;
-    s->math->lgamma(1, &f, &f);
-    sum -= f;
-  }
+  for (int64_t j = 0; j < n; j++) total += x[j];
   s->math->lgamma(1, &total, &total);
-  *out = sum + total;
+  *out = total - assay_columns_log_factorials(s, n, x);
   return ASSAY_OK;
 }
 
@@ -179,7 +156,7 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .destroy = assay_columns_destroy,
                                      .describe = describe,
                                      .start = start,
-                                     .linear = linear,
+                                     .linear = assay_columns_log_linear,
                                      .offsets = offsets,
                                      .base = base,
                                      .maximise = maximise,

@@ -34,23 +34,6 @@ static int32_t start(void* self,
   return ASSAY_OK;
 }
 
-static int32_t linear(void* self,
-                      assay_ctx* ctx,
-                      const assay_density_model* m,
-                      int64_t first,
-                      int64_t count,
-                      assay_view* B,
-                      assay_view* B2) {
-  const assay_columns* s = self;
-  (void)ctx;
-  (void)B2;
-  for (int64_t c = 0; c < s->k; c++) {
-    const double* rate = assay_density_line(&m->params, c);
-    for (int64_t j = 0; j < count; j++) assay_density_line(B, j)[c] = log(rate[first + j]);
-  }
-  return ASSAY_OK;
-}
-
 static int32_t offsets(void* self, assay_ctx* ctx, const assay_density_model* m, double* out) {
   const assay_columns* s = self;
   (void)ctx;
@@ -63,16 +46,8 @@ static int32_t offsets(void* self, assay_ctx* ctx, const assay_density_model* m,
 }
 
 static int32_t base(void* self, assay_ctx* ctx, int64_t n, const double* x, double* out) {
-  const assay_columns* s = self;
-  double sum = 0;
   (void)ctx;
-  for (int64_t j = 0; j < n; j++) {
-    double f = x[j] + 1;
-    if (x[j] < 2 && (x[j] == 0 || x[j] == 1)) continue; /* 0! = 1! = 1 */
-    s->math->lgamma(1, &f, &f);
-    sum -= f;
-  }
-  *out = sum;
+  *out = -assay_columns_log_factorials(self, n, x);
   return ASSAY_OK;
 }
 
@@ -146,7 +121,7 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .destroy = assay_columns_destroy,
                                      .describe = describe,
                                      .start = start,
-                                     .linear = linear,
+                                     .linear = assay_columns_log_linear,
                                      .offsets = offsets,
                                      .base = base,
                                      .maximise = maximise,
