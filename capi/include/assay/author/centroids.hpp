@@ -2,7 +2,8 @@
 // What programs about centroids share: distances of rows from centroids (columns of a buffer on COLS), the nearest one, and
 // what a row of X is apart from a point. A plugin derives from Centroids<itself>.
 //
-// Distances are taken about a reference r near the data, so that data far from the origin lose no digits:
+// Distances are taken about a reference r near the data, so that data far from the origin keep their digits. Rows
+// far from r as well, beyond 1e7 times what parts two centroids (1e3 in float32), do lose them:
 //   |x - c|^2 = |x - r|^2 + 2 (half_c - x'V(c - r)),  half_c = (c - r)'V((c - r) / 2 + r),  V the weights of the columns.
 #ifndef ASSAY_AUTHOR_CENTROIDS_HPP
 #define ASSAY_AUTHOR_CENTROIDS_HPP
