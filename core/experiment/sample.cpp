@@ -50,7 +50,7 @@ Expected<std::unique_ptr<Fitted>> fitted(const SavedModel& saved, const Runtime&
   problem.k[0] = problem.k[1] = saved.find("H")->rows;
   problem.n_factors = 2;
   auto density = plugin::Density::create(**family, trial->model.density->options, problem,
-                                         trial->model.dirichlet);
+                                         trial->model.dirichlet, ASSAY_F64, trial->model.parameters);
   if (!density) return std::move(density.error());
   out->density = std::move(*density);
   for (auto& [name, to] : {std::pair("parameters", &out->params), std::pair("shared", &out->shared),

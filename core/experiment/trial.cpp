@@ -286,7 +286,8 @@ Expected<void> add_density(const spec::Trial& trial,
   auto family = find_plugin(*runtime.registry, "density", *trial.model.density);
   if (!family) return std::move(family.error());
   auto density = plugin::Density::create(**family, trial.model.density->options, model.problem(),
-                                         trial.model.dirichlet, model.compute);
+                                         trial.model.dirichlet, model.compute,
+                                         trial.model.parameters);
   if (!density) {
     Error& e = density.error();
     const std::string of_prior = "the prior's `";

@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "core/plugin/context.hpp"
 #include "core/plugin/guard.hpp"
@@ -89,7 +91,8 @@ Expected<std::shared_ptr<Density>> Density::create(const Descriptor& d,
                                                    const Options& options,
                                                    const assay_problem& problem,
                                                    double dirichlet,
-                                                   int32_t compute) {
+                                                   int32_t compute,
+                                                   int64_t saved) {
   auto complete = Options::complete(d.plugin->options, options, d.id);
   if (!complete) return std::move(complete.error());
   std::shared_ptr<Density> density(new Density);
@@ -105,6 +108,7 @@ Expected<std::shared_ptr<Density>> Density::create(const Descriptor& d,
   assay_density_facts& facts = density->facts_;
   facts.struct_size = sizeof facts;
   facts.dirichlet = dirichlet;
+  facts.saved = static_cast<int32_t>(std::clamp<int64_t>(saved, 0, INT32_MAX));
   status = guarded(&ctx, d.id, [&] { return density->table_->describe(density->self_, &facts); });
   if (status < 0) return ctx.take_error(status, d.id).at("model.density");
   facts.dirichlet = dirichlet;
@@ -127,7 +131,8 @@ const assay_density_calls* density_service() {
                                             forward<&assay_density::maximise_shared>,
                                             log_prior,
                                             forward<&assay_density::moments>,
-                                            sample};
+                                            sample,
+                                            forward<&assay_density::recentre>};
   return &table;
 }
 

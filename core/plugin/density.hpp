@@ -18,12 +18,14 @@ class Density {
   Density(const Density&) = delete;
   Density& operator=(const Density&) = delete;
   // For the shape and the components (k[0]) of `problem`, whose other fields are filled in here.
-  // dirichlet: the prior of the weights, 1 for none; compute: ASSAY_F64 or ASSAY_F32.
+  // dirichlet: the prior of the weights, 1 for none; compute: ASSAY_F64 or ASSAY_F32; saved: numbers
+  // of a component's parameters in the model it was saved in, 0 for a new one.
   static Expected<std::shared_ptr<Density>> create(const Descriptor& d,
                                                    const Options& options,
                                                    const assay_problem& problem,
                                                    double dirichlet,
-                                                   int32_t compute = ASSAY_F64);
+                                                   int32_t compute = ASSAY_F64,
+                                                   int64_t saved = 0);
   const assay_density_facts& facts() const { return facts_; }
   const assay_density& table() const { return *table_; }
   void* self() const { return self_; }

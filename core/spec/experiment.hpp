@@ -65,6 +65,7 @@ struct ModelSpec {
   bool bias = false;            // of an autoencoder
   std::optional<Use> density;   // of a mixture; its options hold the prior's as prior_NAME
   double dirichlet = 1;         // of a mixture: prior of the weights; 1: none
+  int64_t parameters = 0;       // of a saved mixture: those of a component
   Use loss;
   FactorSpec W, H, S;
 };

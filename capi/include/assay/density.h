@@ -13,7 +13,7 @@
            sum r x^2 (d).
    FREE    log_density and accumulate see blocks of rows; the statistics are the density's own, facts.stats of them a
            component, the first of which is N = sum r. Moments are to be taken about what params hold, so that a mean far
-           from 0 costs no digits. */
+           from 0 costs no digits; `recentre` then says what they are about other params. */
 #ifndef ASSAY_DENSITY_H
 #define ASSAY_DENSITY_H
 
@@ -42,7 +42,8 @@ typedef struct assay_density_facts {
   double x_lo, x_hi;      /* domain of x; infinities allowed */
   double free_parameters; /* of k components, without their weights */
   double dirichlet;       /* in: a of the Dirichlet prior of the weights; 1: none */
-  int32_t f32, reserved;  /* in: 1 where the run computes in float32 */
+  int32_t f32;            /* in: 1 where the run computes in float32 */
+  int32_t saved;          /* in: `params` of the saved model that goes on or is applied, 0: a new one */
 } assay_density_facts;
 
 /* At most ASSAY_DENSITY_ROWS rows of X, row by row, and memory for the call. */
@@ -115,6 +116,10 @@ typedef struct assay_density {
   /* Optional: n rows of component c, row i from entries (index + i) of the stream alone. */
   int32_t (*sample)(void *self, assay_ctx *ctx, const assay_density_model *m, int64_t c,
                     uint64_t stream, int64_t index, int64_t n, assay_view *out);
+  /* FREE: statistics about what `before` (k x params) held -> about what m.params hold. Without it statistics of whole
+     rows are those of the rows alone, whatever params hold. Solvers that add statistics of several steps ask for it. */
+  int32_t (*recentre)(void *self, assay_ctx *ctx, const assay_view *before,
+                      const assay_density_model *m, assay_view *stats);
 } assay_density;
 
 /* Service "assay.density/1": the functions above of the model's density, without self. An optional one that it
@@ -144,13 +149,15 @@ typedef struct assay_density_calls {
                      assay_view *covariances);
   int32_t (*sample)(assay_ctx *ctx, const assay_density_model *m, int64_t c, uint64_t stream,
                     int64_t index, int64_t n, assay_view *out);
+  int32_t (*recentre)(assay_ctx *ctx, const assay_view *before, const assay_density_model *m,
+                      assay_view *stats);
 } assay_density_calls;
 
 ASSAY_SIZE_(assay_density_facts, 88);
 ASSAY_SIZE_(assay_density_rows, 56);
 ASSAY_SIZE_(assay_density_model, 176);
-ASSAY_SIZE_(assay_density, 128);
-ASSAY_SIZE_(assay_density_calls, 104);
+ASSAY_SIZE_(assay_density, 136);
+ASSAY_SIZE_(assay_density_calls, 112);
 
 #ifdef __cplusplus
 }
