@@ -71,9 +71,10 @@ const std::vector<CodeText>& code_texts() {
       {"E0116", "this version does not have the feature",
        "The key or word belongs to the spec format, and a later version of assay will read it. "
        "Nothing is ignored in silence, so it is refused until then."},
-      {"E0117", "the metric and its factor do not fit",
-       "Metrics are written `[heldout.]id[.FACTOR]`. Those about a factor, such as a sparseness, "
-       "must name W or H; the others must not."},
+      {"E0117", "the metric, its factor and its column do not fit",
+       "Metrics are written `[heldout.]id[.FACTOR]`, or as a map with `use`, options and `label`. "
+       "Those about a factor, such as a sparseness, must name W or H; the others must not. Each is "
+       "a column under its label, or its name with the options given; no two are called alike."},
       {"E0118", "the sweep is not well formed",
        "`matrix` maps dotted keys to lists of values, `cases` is a list of maps, and `exclude` is "
        "a list of maps over keys that vary. Keys that say how and where to run (threads, runtime, "

@@ -428,13 +428,13 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
   task.plan = runtime.plan_options();
   ASSAY_TRY(hold_out(trial, data, runtime, task));
   for (const spec::Metric& metric : trial.measure.metrics) {
-    if (!metric.heldout && is_trace_column(metric.id)) continue;
+    if (metric.text == metric.id && is_trace_column(metric.id)) continue;
     spec::Use use;
     use.id = metric.id;
     use.key = "measure.metrics";
     auto chosen = choose("metric", use, trial, data, runtime);
     if (!chosen) return std::move(chosen.error());
-    auto options = plugin::Options::complete(chosen->descriptor->plugin->options, {}, metric.id);
+    auto options = plugin::Options::complete(chosen->descriptor->plugin->options, metric.options, metric.id);
     if (!options) return std::move(options.error());
     chosen->options = std::move(*options);
     const int32_t side = metric.factor.empty()  ? -1

@@ -99,9 +99,21 @@ json rank(const Trial& t) {
   return ranks.empty() ? json(nullptr) : ranks.size() == 1 ? json(ranks.front()) : json(ranks);
 }
 
+// Its name where no option is given, so that ids of trials do not hang on what stands for the rest.
+json metric(const Metric& m, const Context& context) {
+  const std::string name = fmt::format("{}{}{}{}", m.heldout ? "heldout." : "", m.id,
+                                       m.factor.empty() ? "" : ".", m.factor);
+  json out = {{"use", name}};
+  for (const auto& [key, value] : m.options.values)
+    if (value.given) out[key] = option(value, context);
+  if (out.size() == 1 && m.text == name) return name;
+  out["label"] = m.text;
+  return out;
+}
+
 json configuration(const Trial& t, const Context& context) {
   json metrics = json::array();
-  for (const Metric& m : t.measure.metrics) metrics.push_back(m.text);
+  for (const Metric& m : t.measure.metrics) metrics.push_back(metric(m, context));
   json out = {{"assay", 1},
               {"data", data(t.data, context)},
               {"split", split(t.split, context)},

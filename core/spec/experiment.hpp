@@ -80,9 +80,11 @@ struct StopSpec {
 };
 
 struct Metric {
-  std::string text;  // as written: "heldout.rmse", "sparseness.H"
+  // What its column is called: "heldout.rmse", "sparseness.H", "silhouette(sample=2000)", a label.
+  std::string text;
   std::string id, factor;
   bool heldout = false;
+  plugin::Options options{};
 };
 
 struct MeasureSpec {

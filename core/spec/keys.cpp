@@ -100,7 +100,8 @@ const std::vector<Key>& keys() {
 
       {"measure", Type::kMap, "", 0, 0, "", "what the trace records", nullptr},
       {"measure.every", Type::kInt, "", 1, kMost, "10", "steps between measured rows", nullptr},
-      {"measure.metrics", Type::kTextList, "", 0, 0, "", "`[heldout.]id[.FACTOR]`", nullptr},
+      {"measure.metrics", Type::kMetrics, "metric", 0, 0, "",
+       "`[heldout.]id[.FACTOR]`, or a map of it with options and a label", nullptr},
 
       {"checkpoint", Type::kMap, "", 0, 0, "", "how often a fit is saved to go on from", nullptr},
       {"checkpoint.every_seconds", Type::kNumber, "", 0, kInfinity, "30", "0: not by time",

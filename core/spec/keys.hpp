@@ -20,6 +20,7 @@ enum class Type {
   kUse,      // a plugin of kind `words`
   kUseList,  // a list of them
   kTextList,
+  kMetrics,  // names of them, or plugins with options
   kIntOrList,
   kIntList,
   kAny  // checked by hand: matrix, cases, exclude, threads

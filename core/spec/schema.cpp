@@ -57,10 +57,18 @@ Json option_schema(const assay_option& o) {
 
 Json free_keys() { return {{"^x-", true}}; }
 
+// What `use` says where it names this plugin; of a metric `[heldout.]id[.FACTOR]`.
+Json named(const plugin::Descriptor& d) {
+  if (d.kind != "metric") return {{"const", d.id}};
+  std::string id;
+  for (const char c : d.id) id += c == '.' ? "\\." : std::string(1, c);
+  return {{"pattern", fmt::format("^(heldout\\.)?{}(\\.[WHS])?$", id)}};
+}
+
 // if `use` is this id, then these options.
 Json plugin_rule(const plugin::Descriptor& d, const Json& shared) {
   Json properties = shared, required = Json::array();
-  properties["use"] = {{"const", d.id}};
+  properties["use"] = named(d);
   properties["label"] = {{"type", "string"}};
   for (const assay_option* o = d.plugin->options; o && o->name; ++o) {
     properties[o->name] = option_schema(*o);
@@ -70,8 +78,7 @@ Json plugin_rule(const plugin::Descriptor& d, const Json& shared) {
                {"patternProperties", free_keys()},
                {"additionalProperties", false}};
   if (!required.empty()) then["required"] = required;
-  return {{"if", {{"properties", {{"use", {{"const", d.id}}}}}, {"required", {"use"}}}},
-          {"then", then}};
+  return {{"if", {{"properties", {{"use", named(d)}}}, {"required", {"use"}}}}, {"then", then}};
 }
 
 bool without_options(const plugin::Descriptor& d) {
@@ -83,14 +90,15 @@ bool without_options(const plugin::Descriptor& d) {
 
 // Pointing at a plugin of a kind.
 Json kind_schema(const plugin::Registry& registry, const std::string& kind) {
-  Json ids = Json::array(), bare = Json::array(), rules = Json::array();
+  Json ids = Json::array(), bare = Json::array(), rules = Json::array(), any = Json::array();
   for (const plugin::Descriptor* d : registry.all(kind)) {
     ids.push_back(d->id);
+    any.push_back(named(*d));
     if (without_options(*d)) bare.push_back(d->id);
     rules.push_back(plugin_rule(*d, Json::object()));
   }
-  Json map = {
-      {"type", "object"}, {"required", {"use"}}, {"properties", {{"use", {{"enum", ids}}}}}};
+  const Json one = kind == "metric" ? Json{{"anyOf", any}} : Json{{"enum", ids}};
+  Json map = {{"type", "object"}, {"required", {"use"}}, {"properties", {{"use", one}}}};
   if (!rules.empty()) map["allOf"] = rules;
   Json word = bare.empty() ? Json{{"type", "string"}} : Json{{"enum", bare}};
   return {{"anyOf", {word, map}}};
@@ -146,6 +154,11 @@ Json value_schema(const plugin::Registry& registry, const Key& key, const std::s
       out = {
           {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
       break;
+    case Type::kMetrics: {
+      const Json one = {{"anyOf", {{{"type", "string"}}, reference(key.words)}}};
+      out = {{"type", "array"}, {"items", one}};
+      break;
+    }
     case Type::kIntOrList: {
       const Json one = {{"type", "integer"}, {"minimum", key.lo}};
       out = {
@@ -216,7 +229,8 @@ Json data_schema(const plugin::Registry& registry) {
 
 std::string schema(const plugin::Registry& registry) {
   Json definitions = Json::object();
-  for (const char* kind : {"loss", "penalty", "density", "init", "solver", "transform", "writer"})
+  for (const char* kind :
+       {"loss", "penalty", "density", "init", "solver", "transform", "metric", "writer"})
     definitions[kind] = kind_schema(registry, kind);
   Json root = section(registry, "");
   root["properties"]["assay"] = {{"const", 1}, {"description", "version of the spec format"}};

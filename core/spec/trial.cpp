@@ -8,6 +8,8 @@
 
 #include "core/spec/brought.hpp"
 #include "core/spec/capabilities.hpp"
+#include "core/spec/metric.hpp"
+#include "core/spec/metric.hpp"
 #include "core/spec/nearest.hpp"
 #include "core/spec/sections.hpp"
 
@@ -350,25 +352,49 @@ class TrialReader {
       report_kind(*node, "measure.metrics", "a list of metrics", context_.out);
       return;
     }
-    for (size_t i = 0; i < node->items.size(); ++i)
-      metric(node->items[i], fmt::format("measure.metrics[{}]", i));
+    for (size_t i = 0; i < node->items.size(); ++i) {
+      const std::string path = fmt::format("measure.metrics[{}]", i);
+      if (auto found = read_metric(node->items[i], path, trial_.model, context_))
+        add_metric(node->items[i], path, *found);
+    }
   }
 
-  // A metric that is watched is measured.
+  // Two columns of one name would be the same, were it not for options and labels.
+  void add_metric(const Node& node, const std::string& path, const Metric& m) {
+    const auto same = [&](const Metric& other) {
+      return other.text == m.text && (other.id != m.id || node.is_map());
+    };
+    auto& list = is_across(m, context_) ? trial_.measure.across : trial_.measure.metrics;
+    if (std::any_of(list.begin(), list.end(), same)) {
+      context_.out.push_back(Diagnostic("E0117", fmt::format("two metrics are called `{}`", m.text))
+                                 .at(node.mark)
+                                 .about(path)
+                                 .with_help("give one of them a `label` of its own"));
+    } else {
+      list.push_back(m);
+    }
+  }
+
+  // A metric that is watched is measured; one with options or a label goes by its column's name.
   void watch() {
     const Node* node = find_path(root_, "stop.watch");
     if (!node || is_none(*node)) return;
+    if (!read_text(*node, "stop.watch", context_.out)) return;
     auto& metrics = trial_.measure.metrics;
-    const size_t before = metrics.size(), across = trial_.measure.across.size();
-    metric(*node, "stop.watch");
-    if (trial_.measure.across.size() > across) not_watched(*node, "is about all repeats together");
-    if (metrics.size() == before) return;
-    const Metric watched = metrics.back();
+    const auto measured = [&](const std::string& name) {
+      const auto is = [&](const Metric& m) { return m.text == name; };
+      return std::find_if(metrics.begin(), metrics.end(), is);
+    };
+    if (measured(node->text) == metrics.end()) {
+      const auto found = read_metric(*node, "stop.watch", trial_.model, context_);
+      if (!found) return;
+      if (is_across(*found, context_)) return not_watched(*node, "is about all repeats together");
+      metrics.push_back(*found);
+    }
+    const Metric& watched = *measured(node->text);
     if (!watched.heldout && watched.id == "objective")
       return not_watched(*node, "is what `rel_tol` and `patience` test without a watch");
     trial_.stop.watch = watched.text;
-    const auto same = [&](const Metric& m) { return m.text == watched.text; };
-    if (std::any_of(metrics.begin(), metrics.end() - 1, same)) metrics.pop_back();
   }
 
   void not_watched(const Node& node, const std::string& why) {
@@ -376,65 +402,6 @@ class TrialReader {
                                .at(node.mark)
                                .about("stop.watch")
                                .with_help("watch a metric of held-out data: `heldout.rmse`"));
-  }
-
-  // `[heldout.]id[.FACTOR]`; a stranger's id may hold dots itself.
-  void metric(const Node& node, const std::string& path) {
-    const auto text = read_text(node, path, context_.out);
-    if (!text) return;
-    Metric out;
-    out.text = *text;
-    std::string rest = *text;
-    const std::string prefix = "heldout.";
-    out.heldout = rest.rfind(prefix, 0) == 0;
-    if (out.heldout) rest = rest.substr(prefix.size());
-    const plugin::Descriptor* d = context_.registry.find("metric", rest);
-    const size_t dot = rest.find_last_of('.');
-    if (!d && dot != std::string::npos) {
-      out.factor = rest.substr(dot + 1);
-      rest.resize(dot);
-    }
-    Node id = node;
-    id.text = rest;
-    if (!d) d = find_plugin(id, "metric", path, context_);
-    if (!d) return;
-    out.id = d->id;
-    const uint32_t flags = static_cast<const assay_metric*>(d->plugin->vtable)->flags;
-    if (!check_factor(node, path, out, (flags & ASSAY_METRIC_PER_FACTOR) != 0)) return;
-    if ((flags & ASSAY_METRIC_OF_TRIALS) == 0) {
-      trial_.measure.metrics.push_back(out);
-    } else if (check_across(node, path, out)) {
-      trial_.measure.across.push_back(out);
-    }
-  }
-
-  bool check_across(const Node& node, const std::string& path, const Metric& m) {
-    if (!m.heldout) return true;
-    context_.out.push_back(
-        Diagnostic("E0117", fmt::format("metric `{}` is about all repeats together", m.id))
-            .at(node.mark)
-            .about(path)
-            .with_help(fmt::format("write `{}`", m.text.substr(m.text.find('.') + 1))));
-    return false;
-  }
-
-  bool check_factor(const Node& node, const std::string& path, const Metric& m, bool per_factor) {
-    const bool known = m.factor.empty() || m.factor == "W" || m.factor == "H" ||
-                       (m.factor == "S" && trial_.model.rank.size() == 2);
-    if (known && per_factor == !m.factor.empty()) return true;
-    std::string message =
-        fmt::format("metric `{}` is about a factor, and `{}` names none", m.id, m.text);
-    std::string help = fmt::format("write `{0}.W` or `{0}.H`", m.id);
-    if (!per_factor) {
-      message = fmt::format("metric `{}` is not about a factor, but `{}` names `{}`", m.id, m.text,
-                            m.factor);
-      help = fmt::format("write `{}`", m.id);
-    } else if (!known) {
-      message = fmt::format("`{}` names the factor `{}`, which this model does not have", m.text,
-                            m.factor);
-    }
-    context_.out.push_back(Diagnostic("E0117", message).at(node.mark).about(path).with_help(help));
-    return false;
   }
 
   const Node& root_;

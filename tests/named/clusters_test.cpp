@@ -16,7 +16,7 @@ struct Rows {
   std::vector<double> x;           // a column
 };
 
-Expected<double> measured(const Rows& rows, const std::string& id) {
+Expected<double> measured(const Rows& rows, const std::string& id, double sample = 0) {
   const auto n = static_cast<int64_t>(rows.cluster.size());
   Problem p{n, 1, 5, rows.x};
   p.x.resize(rows.cluster.size(), 1);
@@ -28,8 +28,9 @@ Expected<double> measured(const Rows& rows, const std::string& id) {
     for (int64_t a = 0; a < p.k; ++a)
       f.model->factor[0].set(
           i, a, static_cast<size_t>(a) == rows.cluster[static_cast<size_t>(i)] ? 0.75 : 0.1);
-  const fit::MetricColumn column{
-      id, {registry()->find("metric", id), use("metric", id).options, 3}, -1, false};
+  plugin::Options options = use("metric", id).options;
+  if (sample > 0) options.values["sample"].number = sample;
+  const fit::MetricColumn column{id, {registry()->find("metric", id), options, 3}, -1, false};
   auto measurer = fit::Measurer::create(*f.model, {}, {column}, f.runtime.plan_options());
   if (!measurer) return std::move(measurer.error());
   auto values = (*measurer)->measure();
@@ -37,8 +38,8 @@ Expected<double> measured(const Rows& rows, const std::string& id) {
   return values->front();
 }
 
-double value(const Rows& rows, const std::string& id) {
-  const auto v = measured(rows, id);
+double value(const Rows& rows, const std::string& id, double sample = 0) {
+  const auto v = measured(rows, id, sample);
   REQUIRE_MESSAGE(v.ok(), v.error().message);
   return *v;
 }
@@ -90,4 +91,25 @@ TEST_CASE("silhouette of many rows is taken over a sample that is drawn") {
   CHECK(v > 0.999);
   CHECK(v < 1);
   CHECK(v == value(many, "silhouette"));
+}
+
+TEST_CASE("silhouette: `sample` says how many rows are drawn, and all count from there on") {
+  Rows rows;
+  for (size_t i = 0; i < 1400; ++i) {
+    rows.cluster.push_back(i % 2);
+    rows.x.push_back(static_cast<double>(i % 2) * 3 + 0.01 * static_cast<double>(i * i % 401));
+  }
+  // Mean distances of row i to the rows of either cluster.
+  double sum = 0;
+  for (size_t i = 0; i < 1400; ++i) {
+    double apart[2] = {};
+    for (size_t j = 0; j < 1400; ++j) apart[rows.cluster[j]] += std::abs(rows.x[i] - rows.x[j]);
+    const double own = apart[rows.cluster[i]] / 699, other = apart[1 - rows.cluster[i]] / 700;
+    sum += (other - own) / std::max(own, other) / 1400;
+  }
+  CHECK(value(rows, "silhouette", 1400) == doctest::Approx(sum).epsilon(1e-12));
+  CHECK(value(rows, "silhouette", 5000) == doctest::Approx(sum).epsilon(1e-12));
+  const double drawn = value(rows, "silhouette");
+  CHECK(drawn != value(rows, "silhouette", 1400));
+  CHECK(std::abs(drawn - sum) < 0.1);
 }

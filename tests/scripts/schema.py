@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,9 @@ def main():
         committed.write_text(printed)
     schema = json.loads(printed)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
-    assert set(schema["definitions"]) >= {"loss", "penalty", "init", "solver", "transform", "writer"}
+    assert set(schema["definitions"]) >= {"loss", "penalty", "init", "solver", "transform", "metric", "writer"}
+    pointed = set(re.findall(r'"#/definitions/([a-z]+)"', printed))
+    assert pointed <= set(schema["definitions"]), f"nothing defines {pointed - set(schema['definitions'])}"
     if not committed.exists() or committed.read_text() != printed:
         sys.exit(f"{committed.name} is not what `assay schema` prints; run this with --update")
     print(f"{len(schema['properties'])} keys at the top")

@@ -150,6 +150,19 @@ TEST_CASE("pairs that cannot work are errors, or are left out of a sweep") {
   CHECK(codes(parse(spec + "matrix: { solver: [gentle] }\non_incompatible: skip\n")) == "E0210");
 }
 
+TEST_CASE("a metric with options is a column of its own, by its label or by what is given") {
+  const auto result = parse(std::string(kGood) +
+                            "measure: { metrics: [fit, { use: fit, label: other }] }\n"
+                            "stop: { watch: other }\n");
+  REQUIRE_MESSAGE(result.ok(), drawn(result));
+  const auto& t = result.experiment->trials[0];
+  REQUIRE(t.measure.metrics.size() == 2);
+  CHECK(t.measure.metrics[1].text == "other");
+  CHECK(t.measure.metrics[1].id == "fit");
+  CHECK(t.stop.watch == "other");
+  CHECK(t.config_json.find("{\"label\":\"other\",\"use\":\"fit\"}") != std::string::npos);
+}
+
 TEST_CASE("penalties, constraints, masks and metrics are checked against the solver") {
   const std::string good = kGood;
   const auto with = [&](const std::string& model, const std::string& rest) {
@@ -172,6 +185,11 @@ TEST_CASE("penalties, constraints, masks and metrics are checked against the sol
   CHECK(with("", "solver: wild\nmeasure: { metrics: [share.H, acme.share.W] }\n") == "");
   CHECK(with("", "solver: wild\nmeasure: { metrics: [fit.H] }\n") == "E0117");
   CHECK(with("", "solver: wild\nmeasure: { metrics: [fitt] }\n") == "E0101");
+  CHECK(with("", "solver: wild\nmeasure: { metrics: [{ fit: 1 }] }\n") == "E0104");
+  CHECK(with("", "solver: wild\nmeasure: { metrics: [{ use: fit, none: 1 }] }\n") == "E0110");
+  CHECK(with("", "solver: wild\nmeasure: { metrics: [fit, { use: fit, label: a }] }\n") == "");
+  CHECK(with("", "solver: wild\nmeasure: { metrics: [fit, { use: fit }] }\n") == "E0117");
+  CHECK(with("", "solver: wild\nmeasure: { metrics: [{ use: fit, label: 'a,b' }] }\n") == "E0117");
 }
 
 TEST_CASE("folds are trials, each once in every repeat of every combination") {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Silhouette: of a row, (b - a) / max(a, b), a the mean distance to the other rows of its cluster
 // and b the least mean distance to those of another; the mean over rows (0 for a row alone in its
-// cluster). The mean is taken over all rows up to kSample of them, else over kSample that are
+// cluster). The mean is taken over all rows up to `sample` of them, else over so many that are
 // drawn, with distances among these. A row's cluster is the component its W is largest in.
-//   each ROWS   the kSample least random keys        SMALLEST
-//   gather      those rows of X                      kSample x d
+//   each ROWS   the `sample` least random keys       SMALLEST
+//   gather      those rows of X                      sample x d
 //   each ROWS   their clusters                       SUM
 //   each ONE    distances
-// Cost kSample^2 d / 2. Distances are Euclidean.
+// Cost sample^2 d / 2. Distances are Euclidean.
 #include <algorithm>
 #include <assay/plugin.hpp>
 #include <cmath>
@@ -18,17 +18,15 @@ namespace {
 
 using namespace assay::author;
 
-constexpr int64_t kSample = 1000;
-
 class Silhouette {
  public:
   Silhouette(Call call, const assay_problem& p)
       : rng_(call.service<assay_rng>("assay.rng/1")),
         stream_(p.stream),
         k_(p.k[0]),
-        m_(std::min(p.n, kSample)),
+        m_(std::min(p.n, Options(call.host, p.options).integer("sample"))),
         d_(p.d),
-        all_(p.n <= kSample) {
+        all_(p.n <= m_) {
     if (p.flags & ASSAY_PROBLEM_UNEQUAL)
       throw Failure(ASSAY_E_COMBINATION,
                     "the metric `silhouette` takes no masks, no weights and no unobserved entries")
@@ -111,6 +109,13 @@ class Silhouette {
   bool all_;
 };
 
+constexpr assay_option options[] = {
+    integer_option("sample",
+                   "rows it looks at: all up to here, else so many drawn",
+                   1000,
+                   2,
+                   100000),
+    kNoMoreOptions};
 constexpr assay_metric vtable = metric_table<Silhouette>(0);
 constexpr assay_plugin plugin = describe(
     "assay.metric/1",
@@ -118,8 +123,9 @@ constexpr assay_plugin plugin = describe(
     "how much nearer rows are to their own cluster than to the next, -1 to 1",
     "Rousseeuw 1987",
     "mean of (b - a) / max(a, b), a, b: mean distance to the other rows of the own and of\n"
-    "the nearest other cluster; over at most 1000 rows, drawn where there are more",
-    nullptr,
+    "the nearest other cluster; over at most `sample` rows, drawn where there are more\n"
+    "cost: sample^2 d / 2, on one thread",
+    options,
     &vtable);
 
 }  // namespace
