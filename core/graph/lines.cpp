@@ -22,9 +22,12 @@ int64_t longest(const data::Lines& l) {
   return most;
 }
 
-double stored_value(const data::Lines& l, int64_t p) {
-  return l.dtype == ASSAY_F32 ? static_cast<double>(static_cast<const float*>(l.values)[p])
-                              : static_cast<const double*>(l.values)[p];
+// Room for so many elements.
+template <class T>
+T* elements(AlignedArray<unsigned char>& memory, int64_t n) {
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(T));
+  if (memory.size() < bytes) memory = AlignedArray<unsigned char>(bytes);
+  return reinterpret_cast<T*>(memory.data());
 }
 
 }  // namespace
@@ -115,6 +118,34 @@ int32_t LineReader::times(int64_t n,
                                : times_in(kernels_, n, rows, B, out, ldo);
 }
 
+// The block's rows in their element type, where they lie or loaded once.
+template <class T>
+const T* LineReader::block_rows(int64_t& ldx) {
+  ldx = x_->dense.stride;
+  if (const T* x = data::direct<T>(*x_, first_, 0)) return x;
+  ldx = kernels::padded<T>(x_->cols);
+  T* all = elements<T>(rows_, count_ * ldx);
+  if (!rows_loaded_) data::load<T>(*x_, first_, count_, 0, x_->cols, all, ldx);
+  rows_loaded_ = true;
+  return all;
+}
+template const double* LineReader::block_rows<double>(int64_t&);
+template const float* LineReader::block_rows<float>(int64_t&);
+
+const float* LineReader::narrowed(const assay_view& B, int64_t ldb) {
+  for (const Operand& known : operands_)
+    if (known.of == B.data && known.cols == B.cols) return known.values.data();
+  operands_.push_back({B.data, B.cols, AlignedArray<float>(B.rows * ldb)});
+  float* narrow = operands_.back().values.data();
+  const auto* given = static_cast<const double*>(B.data);
+  for (int64_t j = 0; j < B.rows; ++j) {
+    for (int64_t a = 0; a < B.cols; ++a)
+      narrow[j * ldb + a] = static_cast<float>(given[j * B.stride + a]);
+    std::fill_n(narrow + j * ldb + B.cols, ldb - B.cols, 0.0F);
+  }
+  return narrow;
+}
+
 // Each element is the chain of multiply-adds that the product of all rows makes: same bits.
 template <class T>
 int32_t LineReader::times_in(const kernels::Kernels<T>& table,
@@ -123,37 +154,17 @@ int32_t LineReader::times_in(const kernels::Kernels<T>& table,
                              const assay_view& B,
                              double* out,
                              int64_t ldo) {
-  const auto room = [](AlignedArray<unsigned char>& memory, int64_t elements) {
-    const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
-    if (memory.size() < bytes) memory = AlignedArray<unsigned char>(bytes);
-    return reinterpret_cast<T*>(memory.data());
-  };
-  const T* x = data::direct<T>(*x_, first_, 0);
-  int64_t ldx = x_->dense.stride;
-  if (!x) {
-    ldx = kernels::padded<T>(x_->cols);
-    T* all = room(rows_, count_ * ldx);
-    if (!rows_loaded_) data::load<T>(*x_, first_, count_, 0, x_->cols, all, ldx);
-    rows_loaded_ = true;
-    x = all;
-  }
+  int64_t ldx = 0, ldb = B.stride, ldt = ldo;
+  const T* x = block_rows<T>(ldx);
   const T* b = nullptr;
   T* to = nullptr;
-  int64_t ldb = B.stride, ldt = ldo;
-  const auto* given = static_cast<const double*>(B.data);
   if constexpr (std::is_same_v<T, double>) {
-    b = given;
+    b = static_cast<const double*>(B.data);
     to = out;
   } else {
     ldb = ldt = kernels::padded<T>(B.cols);
-    T* narrow = room(operand_, B.rows * ldb);
-    for (int64_t j = 0; j < B.rows; ++j) {
-      for (int64_t a = 0; a < B.cols; ++a)
-        narrow[j * ldb + a] = static_cast<T>(given[j * B.stride + a]);
-      std::fill_n(narrow + j * ldb + B.cols, ldb - B.cols, T(0));
-    }
-    b = narrow;
-    to = room(result_, n * ldt);
+    b = narrowed(B, ldb);
+    to = elements<T>(result_, n * ldt);
   }
   if (rows)
     kernels::some_rows<T>(isa_)(n, rows, x_->cols, x, ldx, b, ldb, B.cols, to, ldt);

@@ -3,6 +3,8 @@
 // ASSAY_EACH_X and normal equations with weights walk over. One per worker.
 #pragma once
 
+#include <vector>
+
 #include "core/base/aligned.hpp"
 #include "core/data/data.hpp"
 #include "core/kernels/kernels.hpp"
@@ -34,6 +36,14 @@ class LineReader final : public plugin::TileSource {
                 const assay_view& B,
                 double* out,
                 int64_t ldo) override;
+  int32_t distances(int64_t n,
+                    const int64_t* rows,
+                    const int32_t* lines,
+                    const assay_view& P,
+                    const double* squares,
+                    double* out) override;
+  // What products were given may change from here on.
+  void forget() { operands_.clear(); }
 
   // Lines of a block that are kept whole, each of `length` entries.
   static int64_t most_lines(int64_t length);
@@ -42,6 +52,25 @@ class LineReader final : public plugin::TileSource {
 
  private:
   void load_panel();
+  template <class T>
+  const T* block_rows(int64_t& ldx);
+  const float* narrowed(const assay_view& B, int64_t ldb);
+  template <class T>
+  void dense_distances(int64_t n,
+                       const int64_t* rows,
+                       const int32_t* lines,
+                       const assay_view& P,
+                       double* out);
+  int32_t line_distances(int64_t n,
+                         const int64_t* rows,
+                         const int32_t* lines,
+                         const assay_view& P,
+                         double* out);
+  double stored_distance(int64_t row, const double* p, double all) const;
+  static double stored_value(const data::Lines& l, int64_t p) {
+    return l.dtype == ASSAY_F32 ? static_cast<double>(static_cast<const float*>(l.values)[p])
+                                : static_cast<const double*>(l.values)[p];
+  }
   int32_t sparse_line(int64_t i, assay_line* out);
   int32_t dense_line(int64_t i, assay_line* out);
   template <class T>
@@ -65,9 +94,15 @@ class LineReader final : public plugin::TileSource {
   kernels::Isa isa_;
   int32_t compute_;
   AlignedArray<double> block_;  // rows of X asked for together; these grow to what a run needs
-  // Of products: the block's rows, the operand and the result in their element type.
-  AlignedArray<unsigned char> rows_, operand_, result_;
+  // The block's rows and the result of products in their element type; operands of this lane.
+  AlignedArray<unsigned char> rows_, result_;
   bool rows_loaded_ = false;
+  struct Operand {
+    const void* of;
+    int64_t cols;
+    AlignedArray<float> values;
+  };
+  std::vector<Operand> operands_;
 };
 
 }  // namespace assay::graph

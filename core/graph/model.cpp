@@ -85,6 +85,7 @@ assay_problem Model::problem() const {
     p.flags |= ASSAY_PROBLEM_UNEQUAL;
   if (goes_on) p.flags |= ASSAY_PROBLEM_GOES_ON;
   if (factor[0].rows == 0) p.flags |= ASSAY_PROBLEM_MAKES_W;
+  if (compute == ASSAY_F32) p.flags |= ASSAY_PROBLEM_F32;
   p.n_factors = n_factors;
   p.side = -1;
   for (int s = 0; s < 3; ++s) {

@@ -151,6 +151,7 @@ int32_t TypedLanes<T>::run(const Stage& stage, int lane, Worker& w, double* part
   const bool rows = stage.axis == ASSAY_ROWS;
   const int64_t origin = rows ? frame_.first_row : 0, length = rows ? frame_.rows : stage.length,
                 tiles = (length + stage.tile - 1) / stage.tile;
+  if (w.lines) w.lines->forget();
   const int64_t begin = tiles * lane / stage.lanes, end = tiles * (lane + 1) / stage.lanes;
   for (int64_t t = begin; t < end; ++t) {
     Tile tile{&stage, &w, partial, origin + t * stage.tile, 0, nullptr, 0, nullptr, 0};

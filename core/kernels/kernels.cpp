@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "core/kernels/distances.hpp"
 #include "core/kernels/math.hpp"
 #include "core/kernels/some_rows.hpp"
 
@@ -27,6 +28,17 @@ namespace assay::kernels {
                          int64_t,           \
                          T*,                \
                          int64_t);          \
+  template <class T>                        \
+  void distances_of(int64_t,                \
+                    const int64_t*,         \
+                    const int32_t*,         \
+                    int64_t,                \
+                    const T*,               \
+                    int64_t,                \
+                    const double*,          \
+                    int64_t,                \
+                    const double*,          \
+                    double*);               \
   template <class T>                        \
   int64_t dense_scratch(int64_t k);         \
   template <class T>                        \
@@ -69,6 +81,18 @@ SomeRows<T> some_rows(Isa isa) {
 }
 template SomeRows<double> some_rows<double>(Isa);
 template SomeRows<float> some_rows<float>(Isa);
+
+template <class T>
+Distances<T> distances(Isa isa) {
+#if ASSAY_HAVE_X86
+  if (isa == Isa::kAvx512) return isa_avx512::distances_of<T>;
+  if (isa == Isa::kAvx2) return isa_avx2::distances_of<T>;
+#endif
+  static_cast<void>(isa);
+  return isa_baseline::distances_of<T>;
+}
+template Distances<double> distances<double>(Isa);
+template Distances<float> distances<float>(Isa);
 
 const assay_math* math_table(Isa isa) {
 #if ASSAY_HAVE_X86

@@ -29,6 +29,14 @@ class TileSource {
   virtual int32_t times(int64_t, const int64_t*, const assay_view&, double*, int64_t) {
     return ASSAY_E_ARGUMENT;
   }
+  virtual int32_t distances(int64_t,
+                            const int64_t*,
+                            const int32_t*,
+                            const assay_view&,
+                            const double*,
+                            double*) {
+    return ASSAY_E_ARGUMENT;
+  }
 };
 // Bump memory of one worker: grows in the first calls, then never again; reset() before each
 // callback.

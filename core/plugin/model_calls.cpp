@@ -44,6 +44,18 @@ int32_t times(assay_ctx* ctx,
   return ctx->tile->times(n, rows, *B, out, ldo);
 }
 
+int32_t distances(assay_ctx* ctx,
+                  int64_t n,
+                  const int64_t* rows,
+                  const int32_t* lines,
+                  const assay_view* P,
+                  const double* squares,
+                  double* out) {
+  if (!ctx || !lines || !P || !out) return ASSAY_E_ARGUMENT;
+  if (!ctx->tile) return refuse(ctx, "asks for rows of X in a function not flagged ASSAY_EACH_X");
+  return ctx->tile->distances(n, rows, lines, *P, squares, out);
+}
+
 using Span = int32_t (*kernels::LossFunctions<double>::*)(void*,
                                                           assay_ctx*,
                                                           int64_t,
@@ -63,7 +75,7 @@ int32_t span(assay_ctx* ctx, int64_t n, const double* x, const double* m, double
 }  // namespace
 
 const assay_tile* tile_service() {
-  static const assay_tile table = {sizeof(assay_tile), 0, line, entries, dense, times};
+  static const assay_tile table = {sizeof(assay_tile), 0, line, entries, dense, times, distances};
   return &table;
 }
 

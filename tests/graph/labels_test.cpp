@@ -371,6 +371,51 @@ void check_multiply(const Stored& p) {
     }
 }
 
+// {points, squares, out}: squared distances of the block's rows, backwards, from both points.
+int32_t distances(void*, const assay_block* b) {
+  const assay_view &points = b->arg[0], &out = b->arg[2];
+  std::vector<int64_t> rows;
+  std::vector<int32_t> lines;
+  for (int64_t i = b->count; i-- > 0;)
+    for (int32_t l : {1, 0}) {
+      rows.push_back(i);
+      lines.push_back(l);
+    }
+  std::vector<double> found(rows.size());
+  if (const int32_t bad = tile_service()->distances(
+          b->ctx, static_cast<int64_t>(rows.size()), rows.data(), lines.data(), &points,
+          static_cast<const double*>(b->arg[1].data), found.data()))
+    return bad;
+  for (size_t e = 0; e < rows.size(); ++e) put(out, rows[e], lines[e]) = found[e];
+  return 0;
+}
+int32_t write_points(void*, const assay_block* b) {
+  for (int64_t l = 0; l < 2; ++l) {
+    put(b->arg[1], 0, l) = 0;
+    for (int64_t j = 0; j < b->arg[0].cols; ++j) {
+      const double p = 1e6 * static_cast<double>(l) + static_cast<double>(j % 5);
+      put(b->arg[0], l, j) = p;
+      put(b->arg[1], 0, l) += at(b->arg[2], j) * p * p;
+    }
+  }
+  return 0;
+}
+template <int64_t kColumns>
+int32_t build_distances(assay_builder* b) {
+  const auto small = [b](const char* name, int64_t rows, int64_t width) {
+    const assay_buffer d = {sizeof d, 0, name, ASSAY_ONE, ASSAY_LOCAL, ASSAY_F64, 0, rows, width};
+    return b->buffer(b, &d);
+  };
+  const assay_buf points = small("points", 2, kColumns), squares = small("squares", 1, 2);
+  ASSAY_EACH(b, "points", ASSAY_ONE, write_points, {points, ASSAY_OUT}, {squares, ASSAY_OUT},
+             {b->given(b, ASSAY_COL_WEIGHTS), ASSAY_IN});
+  const assay_arg args[] = {
+      {points, ASSAY_IN}, {squares, ASSAY_IN}, {state(b, "apart", ASSAY_ROWS, 0, 2), ASSAY_OUT}};
+  const assay_each e = {sizeof e, ASSAY_EACH_X, "distances", ASSAY_ROWS, 3, distances, args, 0, 0};
+  b->each(b, &e);
+  return b->status(b);
+}
+
 }  // namespace
 
 TEST_CASE("block functions get rows of their tile, and products of some of them") {
@@ -380,6 +425,33 @@ TEST_CASE("block functions get rows of their tile, and products of some of them"
     check_multiply<0>(p);
     check_multiply<1>(p);
     check_multiply<2>(p);
+  }
+}
+
+TEST_CASE("block functions get distances of rows from points, by differences") {
+  std::vector<Case> all = storages();
+  for (const bool sparse : {false, true}) {
+    all.push_back(
+        {sparse ? "sparse with column weights" : "column weights", all[sparse ? 5 : 0].shape, 0});
+    all.back().shape.col_weights = true;
+  }
+  for (const Case& c : all) {
+    CAPTURE(c.name);
+    const Stored p = make_stored(c.shape);
+    constexpr int64_t kColumns = 21;
+    REQUIRE(p.shape.d == kColumns);
+    const graph::Model m = ran(p, build_distances<kColumns>, default_options());
+    const auto& v = p.data->col_weights;
+    for (int64_t i = 0; i < p.shape.n; ++i)
+      for (int64_t l = 0; l < 2; ++l) {
+        double sum = 0;
+        for (int64_t j = 0; j < p.shape.d; ++j) {
+          const auto e = static_cast<size_t>(i * p.shape.d + j);
+          const double from = p.x[e] - 1e6 * static_cast<double>(l) - static_cast<double>(j % 5);
+          if (p.weight[e] != 0) sum += (v ? (*v)[j] : 1.0) * from * from;
+        }
+        CHECK(m.state.at("rows.apart").get(i, l) == doctest::Approx(sum).epsilon(1e-13));
+      }
   }
 }
 

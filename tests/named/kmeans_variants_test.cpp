@@ -203,6 +203,45 @@ TEST_CASE("k-means by bounds is right where digits are lost") {
   }
 }
 
+TEST_CASE("k-means keeps its digits beside a row far away, and between clusters far apart") {
+  Problem outlier = random_problem(200, 6, 2);
+  for (int64_t j = 0; j < outlier.d; ++j) outlier.x[static_cast<size_t>(j)] = 1e8;
+  Problem apart = random_problem(300, 6, 2);
+  for (int64_t i = 0; i < apart.n; ++i)
+    for (int64_t j = 0; j < apart.d; ++j) {
+      double& v = apart.x[static_cast<size_t>(i * apart.d + j)];
+      v = static_cast<double>(static_cast<float>(v + 1e6 * static_cast<double>(i % 3)));
+    }
+  for (const Problem* p : {&outlier, &apart})
+    for (const int32_t dtype : {ASSAY_F64, ASSAY_F32})
+      for (const bool bounded : {false, true}) {
+        CAPTURE(dtype);
+        CAPTURE(bounded);
+        Problem stored = *p;
+        if (dtype == ASSAY_F32)
+          for (double& v : stored.x) v = static_cast<double>(static_cast<float>(v));
+        spec::Trial t = kmeans(4, "kmeans_plus_plus");
+        t.solver.options.values["bounds"].text = bounded ? "on" : "off";
+        Fixture f(dense(stored, dtype), t);
+        const fit::Result r = f.run();
+        CHECK(r.stop == fit::Stop::kConverged);
+        never_rises(r.trace, 1e-9);
+        CHECK(2 * r.trace.rows.back().objective ==
+              doctest::Approx(inertia(*f.model, stored)).epsilon(1e-9));
+        for (int64_t i = 0; i < stored.n; ++i) {
+          std::vector<double> square(4);
+          for (int64_t a = 0; a < 4; ++a)
+            for (int64_t j = 0; j < stored.d; ++j) {
+              const double from =
+                  stored.x[static_cast<size_t>(i * stored.d + j)] - f.model->factor[1].get(j, a);
+              square[static_cast<size_t>(a)] += from * from;
+            }
+          const double least = *std::min_element(square.begin(), square.end());
+          CHECK(square[static_cast<size_t>(label(*f.model, i))] <= least * (1 + 1e-12));
+        }
+      }
+}
+
 TEST_CASE(
     "k-medians: centroids are medians, labels the nearest in the l1 norm, zeros stored or not") {
   const Problem p = random_problem(151, 8, 4);

@@ -214,7 +214,11 @@ typedef struct assay_entries {
    flagged ASSAY_EACH_X; it stays until the next call. entries: of a grid's block. dense: in an each on ROWS flagged
    ASSAY_EACH_X, rows first .. first + count - 1 of the block as count x d float64 with hidden entries (and unstored zeros) 0;
    it stays until the next call of dense. times: out (n x B->cols, lines of ldo doubles, a multiple of 8 that
-   holds them) = rows[0 .. n - 1] of the block times B, an argument on COLS (d x m); rows NULL: the first n. [worker] */
+   holds them) = rows[0 .. n - 1] of the block times B, an argument on COLS (d x m), whose values stay as they are within a
+   sweep; rows NULL: the first n. distances: out[e] = sum_j v_j (x_ij - P[lines[e], j])^2 over the observed entries of row
+   i = rows[e] of the block (NULL: i = e), v the weights of the columns, by differences in float64, so that no digits cancel:
+   each a function of row and line alone; equal rows one after another are read once. P: m x d float64; squares:
+   sum_j v_j P[l, j]^2 of each line, read where X is sparse. [worker] */
 typedef struct assay_tile {
   uint32_t struct_size, flags;
   int32_t (*line)(assay_ctx *ctx, int64_t i, assay_line *out);
@@ -222,6 +226,8 @@ typedef struct assay_tile {
   int32_t (*dense)(assay_ctx *ctx, int64_t first, int64_t count, assay_view *out);
   int32_t (*times)(assay_ctx *ctx, int64_t n, const int64_t *rows, const assay_view *B, double *out,
                    int64_t ldo);
+  int32_t (*distances)(assay_ctx *ctx, int64_t n, const int64_t *rows, const int32_t *lines,
+                       const assay_view *P, const double *squares, double *out);
 } assay_tile;
 
 /* Service "assay.loss/1": the model's loss on a span, and the penalties' companion for solvers that walk entries themselves.
@@ -256,7 +262,7 @@ ASSAY_SIZE_(assay_penalty_calls, 64);
 ASSAY_SIZE_(assay_files, 24);
 ASSAY_SIZE_(assay_line, 48);
 ASSAY_SIZE_(assay_entries, 48);
-ASSAY_SIZE_(assay_tile, 40);
+ASSAY_SIZE_(assay_tile, 48);
 ASSAY_SIZE_(assay_loss_calls, 32);
 
 #ifdef __cplusplus

@@ -177,7 +177,8 @@ enum {
   ASSAY_PROBLEM_UNEQUAL = 1, /* entries count differently: a mask, weights, unobserved ones */
   ASSAY_PROBLEM_BIAS = 2,    /* an autoencoder with biases: the last component of W is 1 */
   ASSAY_PROBLEM_GOES_ON = 4, /* H and STATE are those of a fit of other rows, to which these come (partial fit) */
-  ASSAY_PROBLEM_MAKES_W = 8  /* W is stored nowhere: an init leaves it out */
+  ASSAY_PROBLEM_MAKES_W = 8, /* W is stored nowhere: an init leaves it out */
+  ASSAY_PROBLEM_F32 = 16     /* products are made in float32 */
 };
 typedef struct assay_problem {
   uint32_t struct_size, flags; /* ASSAY_PROBLEM_... */

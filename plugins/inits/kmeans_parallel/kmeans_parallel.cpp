@@ -26,9 +26,8 @@ class Parallel : public Seeding<Parallel> {
   }
   void build(const Builder& b, int32_t purpose) const {
     if (purpose != ASSAY_INIT) return;
-    const Frame f = frame(b, ASSAY_LOCAL);
-    parallel(b, f, b.factor(1), k_, rounds_, many_, candidates_);
-    write_w(b, f, k_, true);
+    parallel(b, b.factor(1), k_, rounds_, many_, candidates_);
+    write_w(b, k_);
   }
 
  private:

@@ -20,9 +20,8 @@ class PlusPlus : public Seeding<PlusPlus> {
   }
   void build(const Builder& b, int32_t purpose) const {
     if (purpose != ASSAY_INIT) return;
-    const Frame f = frame(b, ASSAY_LOCAL);
-    plus_plus(b, f, b.factor(1), k_, candidates_);
-    write_w(b, f, k_, true);
+    plus_plus(b, b.factor(1), k_, candidates_);
+    write_w(b, k_);
   }
 
  private:

@@ -18,9 +18,8 @@ class RandomRows : public Seeding<RandomRows> {
   }
   void build(const Builder& b, int32_t purpose) const {
     if (purpose != ASSAY_INIT) return;
-    const Frame f = frame(b, ASSAY_LOCAL);
     random_rows(b, b.factor(1), k_);
-    write_w(b, f, k_, false);
+    write_w(b, k_);
   }
 
  private:

@@ -9,7 +9,7 @@
 // their centroid are not taken: fewer distinct rows than clusters leave clusters empty, with their
 // centroids where they were, and the log says so.
 // `bounds: auto`: from rank 16 and 32 columns on, dense X without weights and one start leave out
-// most distances, with the same bits (bounds.hpp); n k / 8 numbers more, at most n d / 8.
+// most distances, with the same bits (bounds.hpp); n k numbers more, at most n d / 8.
 // `restarts: R` fits R starts of the spec's init in the same sweeps: all share each tile of X. H is
 // that of the least objective (ties: the first), which the trace shows.
 // `spherical: true`: k-means by the angle. The transform `normalise` stands behind the data's own,
@@ -29,7 +29,6 @@ using namespace assay::author;
 
 // From here on bounds save more than they cost.
 constexpr int64_t kLeastRank = 16, kLeastColumns = 32;
-constexpr double kRounding = 6e-8;  // of float32: of all products there are
 constexpr const char* kBounds[] = {"auto", "on", "off", nullptr};
 
 class Lloyd : public Clusters<Lloyd> {
@@ -53,16 +52,16 @@ class Lloyd : public Clusters<Lloyd> {
   int64_t starts() const { return restarts_; }
 
   void build(const Builder& b, int32_t purpose) const {
-    const Frame f = frame(b, ASSAY_STATE);
+    const assay_buf r = reference(b, ASSAY_STATE);
     if (purpose == ASSAY_PREPARE) {
-      refer(b, f, b.factor(1));
+      begin(b, r);
       if (bounded_)
         b.each<&Lloyd::group>("group", ASSAY_ONE, {{b.factor(1), ASSAY_IN}, {order(b), ASSAY_OUT}});
     }
-    if (purpose == ASSAY_STEP) step(b, f);
-    if (purpose == ASSAY_FINISH) finish(b, f);
-    if (purpose == ASSAY_MEASURE) measure(b, f, spherical_);
-    if (purpose == ASSAY_APPLY) apply(b, f);
+    if (purpose == ASSAY_STEP) step(b, r);
+    if (purpose == ASSAY_FINISH) finish(b, r);
+    if (purpose == ASSAY_MEASURE) measure(b, r, spherical_);
+    if (purpose == ASSAY_APPLY) apply(b, r);
   }
 
  private:
@@ -71,9 +70,9 @@ class Lloyd : public Clusters<Lloyd> {
     return {restarts_, b.buffer("restarts", ASSAY_COLS, ASSAY_STATE, 0, restarts_ * k_),
             b.labels("restart_labels", ASSAY_STATE, restarts_)};
   }
-  void step(const Builder& b, const Frame& f) const {
+  void step(const Builder& b, assay_buf reference) const {
     const Starts s = starts_of(b);
-    const Rows r = bounded_ ? assign_bounded(b, f, s) : assign_rows(b, f, s);
+    const Rows r = bounded_ ? assign_bounded(b, reference, s) : assign_rows(b, reference, s);
     const assay_buf best = b.small("lloyd_best", 1, 1);
     report(b, r, best);
     if (known_) return;
@@ -89,33 +88,34 @@ class Lloyd : public Clusters<Lloyd> {
     return b.buffer("order", ASSAY_ONE, ASSAY_STATE, 1, groups_.columns(), true);
   }
   // As assign_rows, by bounds: bounds.hpp.
-  Rows assign_bounded(const Builder& b, const Frame& f, const Starts& s) const {
+  Rows assign_bounded(const Builder& b, assay_buf reference, const Starts& s) const {
     const assay_buf shifted = b.local("groups_shifted", ASSAY_COLS, groups_.columns()),
-                    facts = b.sum("groups_facts", 3, groups_.columns()),
-                    reference = b.sum("groups_reference", 1, 1),
+                    facts = b.sum("groups_facts", kCentroidFacts + 1, groups_.columns()),
+                    lines = b.small("groups_lines", k_ + 1, d_),
                     before = b.buffer("centroids_before", ASSAY_COLS, ASSAY_STATE, 0, k_, true),
                     lower = b.buffer("lower", ASSAY_ROWS, ASSAY_STATE, 0, groups_.groups, true);
     const Rows r{b.sum("clusters_sizes", 2, k_), b.sum("clusters_totals", 2, 1),
                  b.local("clusters_near", ASSAY_ROWS, 1)};
+    b.each<&Lloyd::turn_all>("groups_lines", ASSAY_ONE,
+                             {{s.centres, ASSAY_IN}, {lines, ASSAY_OUT}, {reference, ASSAY_IN}});
     b.each<&Lloyd::shift_groups>("shift_groups", ASSAY_COLS,
                                  {{s.centres, ASSAY_IN},
-                                  {f.reference, ASSAY_IN},
+                                  {reference, ASSAY_IN},
                                   {order(b), ASSAY_IN},
                                   {before, ASSAY_INOUT},
                                   {shifted, ASSAY_OUT},
-                                  {facts, ASSAY_ADD},
-                                  {reference, ASSAY_ADD}});
+                                  {facts, ASSAY_ADD}});
     b.each<&Lloyd::assign_some>("assign", ASSAY_ROWS,
                                 {{shifted, ASSAY_IN},
                                  {facts, ASSAY_IN},
-                                 {reference, ASSAY_IN},
-                                 {order(b), ASSAY_IN},
-                                 {f.apart, ASSAY_IN},
-                                 {lower, ASSAY_INOUT},
+                                 {lines, ASSAY_IN},
+                                 {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
                                  {s.labels, ASSAY_INOUT},
                                  {r.sizes, ASSAY_ADD},
                                  {r.totals, ASSAY_ADD},
-                                 {r.near, ASSAY_OUT}},
+                                 {r.near, ASSAY_OUT},
+                                 {order(b), ASSAY_IN},
+                                 {lower, ASSAY_INOUT}},
                                 0, ASSAY_EACH_X);
     return r;
   }
@@ -159,9 +159,9 @@ class Lloyd : public Clusters<Lloyd> {
   }
 
   // The labels of the final centroids, and which start was best.
-  void finish(const Builder& b, const Frame& f) const {
+  void finish(const Builder& b, assay_buf reference) const {
     const Starts s = starts_of(b);
-    const Rows r = assign_rows(b, f, s);
+    const Rows r = assign_rows(b, reference, s);
     const assay_buf best = b.small("lloyd_best", 1, 1);
     b.each<&Lloyd::end>("end", ASSAY_ONE,
                         {{r.totals, ASSAY_IN}, {r.sizes, ASSAY_IN}, {best, ASSAY_OUT}});
@@ -185,46 +185,39 @@ class Lloyd : public Clusters<Lloyd> {
     };
     gather_groups(groups_, k_, apart, &b.matrix(1)(0, 0));
   }
-  // {H, reference, order, H before, shifted, facts, |r|^2}; facts of each column: half, the squared
-  // length, the squared move. Terms of half and their order are those of the plain sweep.
+  // {H, lines, reference}: the centroids a line each, then the reference.
+  void turn_all(const Block& b) const {
+    const Matrix lines = b.matrix(1), r = b.matrix(2);
+    turn(b);
+    for (int64_t j = 0; j < d_; ++j) lines(k_, j) = r(j, 0);
+  }
+  // {H, reference, order, H before, shifted, facts}; the last facts: the squared move.
   void shift_groups(const Block& b) const {
     const Matrix H = b.matrix(0), r = b.matrix(1), order = b.matrix(2), before = b.matrix(3),
                  shifted = b.matrix(4), facts = b.matrix(5);
     for (int64_t j = 0; j < H.rows(); ++j) {
-      b.number(6) += r(j, 0) * r(j, 0);
+      facts(kReference, 0) += r(j, 0) * r(j, 0);
       for (int64_t p = 0; p < groups_.columns(); ++p) {
         const auto a = static_cast<int64_t>(order(0, p));
         shifted(j, p) = 0;
         if (a < 0) continue;
         const double c = H(j, a) - r(j, 0), move = H(j, a) - before(j, a);
         shifted(j, p) = c;
-        facts(0, p) += c * (c / 2 + r(j, 0));
-        facts(1, p) += c * c;
-        facts(2, p) += move * move;
+        facts(kHalf, p) += c * (c / 2 + r(j, 0));
+        facts(kShifted, p) += c * c;
+        facts(kCentroidFacts, p) += move * move;
         before(j, a) = H(j, a);
       }
     }
   }
-  // {shifted, facts, |r|^2, order, |x - r|^2, lower, labels, sizes, totals, near}
+  // {shifted, facts, lines, row weights, labels, sizes, totals, near, order, lower}
   void assign_some(const Block& b) const {
-    const Matrix facts = b.matrix(1), apart = b.matrix(4), lower = b.matrix(5), sizes = b.matrix(7),
-                 totals = b.matrix(8), near = b.matrix(9);
-    const auto labels = b.labels(6);
-    double longest = 0;
-    for (int64_t p = 0; p < groups_.columns(); ++p) longest = std::max(longest, facts(1, p));
-    const BoundedRows::Centroids centroids{
-        &facts(0, 0), &facts(2, 0), &b.matrix(3)(0, 0), std::sqrt(b.number(2)),
-        kRounding * static_cast<double>(d_ + 8) * std::sqrt(longest)};
-    BoundedRows rows(b, tile_, b.view(0), groups_, centroids, k_, apart, lower);
-    rows.run(labels, b.step() == 0);
-    for (int64_t i = 0; i < near.rows(); ++i) {
-      near(i, 0) = rows.near(i);
-      totals(0, 0) += near(i, 0) / 2;
-      totals(1, 0) += labels(i, 0) != rows.label(i) ? 1 : 0;
-      labels(i, 0) = static_cast<int32_t>(rows.label(i));
-      sizes(0, rows.label(i)) += 1;
-      sizes(1, rows.label(i)) += 1;
-    }
+    const Matrix facts = b.matrix(1);
+    const BoundedCentroids centroids{
+        b.view(0), b.view(2), facts, &facts(kCentroidFacts, 0), &b.matrix(8)(0, 0), unit_};
+    BoundedRows rows(b, tile_, groups_, centroids, k_, b.matrix(9));
+    rows.run(b.labels(4), b.step() == 0);
+    settle(b, rows, 0);
   }
 
   // {sums, sizes, rows of far, taken, centres}

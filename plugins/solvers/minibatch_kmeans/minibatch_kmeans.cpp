@@ -22,19 +22,19 @@ class Minibatch : public Clusters<Minibatch> {
   }
 
   void build(const Builder& b, int32_t purpose) const {
-    const Frame f = frame(b, ASSAY_STATE);
-    if (purpose == ASSAY_PREPARE) refer(b, f, b.factor(1));
-    if (purpose == ASSAY_STEP) step(b, f);
-    if (purpose == ASSAY_FINISH) finish_one(b, f);
-    if (purpose == ASSAY_MEASURE) measure(b, f);
-    if (purpose == ASSAY_APPLY) apply(b, f);
+    const assay_buf r = reference(b, ASSAY_STATE);
+    if (purpose == ASSAY_PREPARE) begin(b, r);
+    if (purpose == ASSAY_STEP) step(b, r);
+    if (purpose == ASSAY_FINISH) finish_one(b, r);
+    if (purpose == ASSAY_MEASURE) measure(b, r);
+    if (purpose == ASSAY_APPLY) apply(b, r);
   }
 
  private:
-  void step(const Builder& b, const Frame& f) const {
+  void step(const Builder& b, assay_buf reference) const {
     const assay_buf H = b.factor(1);
     const Starts s{1, H, labels_of_result(b)};
-    const Rows r = assign_rows(b, f, s);
+    const Rows r = assign_rows(b, reference, s);
     report_one(b, r);
     if (known_) return;
     const Moves m = moves(b, s, r, 0);
@@ -45,13 +45,15 @@ class Minibatch : public Clusters<Minibatch> {
                     sizes = b.sum("batch_sizes", 1, k_),
                     sums = b.local("batch_sums", ASSAY_COLS, k_);
     b.batches(batch_, ASSAY_SHUFFLED_ROWS, stream_);
-    const Products p = products(b, f, H, k_, "batch");
+    const Products p = products(b, reference, H, k_, "batch");
     b.each<&Minibatch::assign_batch>("assign_batch", ASSAY_ROWS,
                                      {{p.products, ASSAY_IN},
-                                      {p.half, ASSAY_IN},
+                                      {p.facts, ASSAY_IN},
+                                      {p.lines, ASSAY_IN},
                                       {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
                                       {labels, ASSAY_OUT},
-                                      {sizes, ASSAY_ADD}});
+                                      {sizes, ASSAY_ADD}},
+                                     0, ASSAY_EACH_X);
     b.times(sums, ASSAY_X, labels, ASSAY_WEIGHTED);
     b.each<&Minibatch::count>("count", ASSAY_ONE, {{sizes, ASSAY_IN}, {counts, ASSAY_INOUT}});
     b.each<&Minibatch::move>(
@@ -67,14 +69,15 @@ class Minibatch : public Clusters<Minibatch> {
       for (int64_t j = 0; taken(s, 0) >= 0 && j < H.rows(); ++j)
         H(j, static_cast<int64_t>(taken(s, 0))) = rows(s, b.first() + j);
   }
-  // {products, half, row weights, labels, sizes}
+  // {products, facts, lines, row weights, labels, sizes}
   void assign_batch(const Block& b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), weights = b.matrix(2), sizes = b.matrix(4);
-    const auto labels = b.labels(3);
-    for (int64_t i = 0; i < P.rows(); ++i) {
-      const NearestOf found = nearest_of(k_, &P(i, 0), &half(0, 0));
-      labels(i, 0) = static_cast<int32_t>(found.index);
-      sizes(0, found.index) += weights(i, 0);
+    const Matrix weights = b.matrix(3), sizes = b.matrix(5);
+    const auto labels = b.labels(4);
+    NearestRows nearest = nearest_rows(b, 1, 2);
+    nearest.run(b.matrix(0), 0, k_);
+    for (int64_t i = 0; i < b.count(); ++i) {
+      labels(i, 0) = static_cast<int32_t>(nearest.line(i));
+      sizes(0, nearest.line(i)) += weights(i, 0);
     }
   }
   void count(const Block& b) const {

@@ -24,7 +24,6 @@ class Sequential : public Clusters<Sequential> {
       : Clusters(call, p),
         rng_(call.service<assay_rng>("assay.rng/1")),
         stream_(p.stream),
-        n_(p.n),
         run_(std::min(kRows, p.n)) {
     const Options options(call.host, p.options);
     rule_ = options.text("step").value();
@@ -35,18 +34,18 @@ class Sequential : public Clusters<Sequential> {
   }
 
   void build(const Builder& b, int32_t purpose) const {
-    const Frame f = frame(b, ASSAY_STATE);
-    if (purpose == ASSAY_PREPARE) refer(b, f, b.factor(1));
-    if (purpose == ASSAY_STEP) step(b, f);
-    if (purpose == ASSAY_FINISH) finish_one(b, f);
-    if (purpose == ASSAY_MEASURE) measure(b, f);
-    if (purpose == ASSAY_APPLY) apply(b, f);
+    const assay_buf r = reference(b, ASSAY_STATE);
+    if (purpose == ASSAY_PREPARE) begin(b, r);
+    if (purpose == ASSAY_STEP) step(b, r);
+    if (purpose == ASSAY_FINISH) finish_one(b, r);
+    if (purpose == ASSAY_MEASURE) measure(b, r);
+    if (purpose == ASSAY_APPLY) apply(b, r);
   }
 
  private:
-  void step(const Builder& b, const Frame& f) const {
+  void step(const Builder& b, assay_buf reference) const {
     const assay_buf H = b.factor(1);
-    report_one(b, assign_rows(b, f, {1, H, labels_of_result(b)}));
+    report_one(b, assign_rows(b, reference, {1, H, labels_of_result(b)}));
     if (known_) return;
     const assay_buf counts = b.buffer("counts", ASSAY_ONE, ASSAY_STATE, 1, k_, true),
                     centres = b.small("centres", k_, d_), which = b.small("which", run_, 1),
@@ -144,7 +143,7 @@ class Sequential : public Clusters<Sequential> {
 
   const assay_rng* rng_;
   uint64_t stream_;
-  int64_t n_, run_;
+  int64_t run_;
   std::string rule_;
   double eta_ = 0, power_ = 0;
   bool shuffle_ = false;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What programs about centroids share: distances of rows from centroids (columns of a buffer on COLS), the nearest one, and
-// what a row of X is apart from a point. A plugin derives from Centroids<itself>.
+// What programs about centroids share: products of rows with centroids (columns of a buffer on COLS), distances by
+// differences, and the reference that keeps products short. A plugin derives from Centroids<itself>.
 //
-// Distances are taken about a reference r near the data, so that data far from the origin keep their digits. Rows
-// far from r as well, beyond 1e7 times what parts two centroids (1e3 in float32), do lose them:
+// Products are taken about a reference r near the data, so that data far from the origin keep their digits:
 //   |x - c|^2 = |x - r|^2 + 2 (half_c - x'V(c - r)),  half_c = (c - r)'V((c - r) / 2 + r),  V the weights of the columns.
+// Which centroid is nearest, and how near, differences decide: nearest.hpp.
 #ifndef ASSAY_AUTHOR_CENTROIDS_HPP
 #define ASSAY_AUTHOR_CENTROIDS_HPP
 
@@ -13,166 +13,165 @@
 #include <cstdint>
 #include <string>
 
-#include "program.hpp"
+#include "nearest.hpp"
 
 namespace assay::author {
-
-// The least of half[a] - x[a] over a < width, ties to the lower index.
-struct NearestOf {
-  int64_t index;
-  double score;
-};
-ASSAY_SIMD static inline NearestOf nearest_of(int64_t width, const double *__restrict__ x,
-                                              const double *__restrict__ half) {
-  NearestOf out{0, half[0] - x[0]};
-  int64_t a = 0;
-  if (width >= 8) {
-    double best[8];
-    int64_t at[8];
-    for (int l = 0; l < 8; ++l) {
-      best[l] = half[l] - x[l];
-      at[l] = l;
-    }
-    for (a = 8; a + 8 <= width; a += 8)
-      for (int l = 0; l < 8; ++l) {
-        const double score = half[a + l] - x[a + l];
-        at[l] = score < best[l] ? a + l : at[l];
-        best[l] = score < best[l] ? score : best[l];
-      }
-    for (int l = 0; l < 8; ++l)
-      if (best[l] < out.score || (best[l] == out.score && at[l] < out.index)) out = {at[l], best[l]};
-  }
-  for (; a < width; ++a)
-    if (half[a] - x[a] < out.score) out = {a, half[a] - x[a]};
-  return out;
-}
 
 template <class Plugin>
 class Centroids {
  protected:
-  explicit Centroids(Call call) : tile_(call.service<assay_tile>("assay.tile/1")) {}
+  Centroids(Call call, const assay_problem &p)
+      : tile_(call.service<assay_tile>("assay.tile/1")),
+        n_(p.n),
+        d_(p.d),
+        unequal_((p.flags & ASSAY_PROBLEM_UNEQUAL) != 0),
+        sparse_(p.sparse != 0),
+        unit_(Rounding::unit(p.d, (p.flags & ASSAY_PROBLEM_F32) != 0)) {}
 
-  // The reference (COLS) and each row's squared distance from it (ROWS), once a program: STATE of a solver, else LOCAL.
-  struct Frame {
-    assay_buf reference, apart;
-  };
-  static Frame frame(const Builder &b, int32_t role) {
-    return {b.buffer("centroids_reference", ASSAY_COLS, role, 0, 1, role == ASSAY_STATE),
-            b.buffer("centroids_apart", ASSAY_ROWS, role, 0, 1, role == ASSAY_STATE)};
+  // Of a program, COLS: STATE of a solver, else LOCAL.
+  static assay_buf reference(const Builder &b, int32_t role) {
+    return b.buffer("centroids_reference", ASSAY_COLS, role, 0, 1, role == ASSAY_STATE);
   }
-  // The reference becomes the mean of the centroids as they are at this line.
-  void refer(const Builder &b, const Frame &f, assay_buf centres) const {
-    b.template each<&Centroids::mean_of_columns, Plugin>(
-        "reference", ASSAY_COLS, {{centres, ASSAY_IN}, {f.reference, ASSAY_OUT}});
-    measure_rows(b, f.reference, f.apart, "apart");
+  // It becomes the median, column by column, of rows from all over X, which a few rows far away do not move; 0 of sparse X.
+  void refer(const Builder &b, assay_buf reference) const {
+    const int64_t count = sparse_ ? 1 : std::min(n_, kReferenceRows);
+    const assay_buf which = b.small("reference_which", count, 1),
+                    rows = b.small("reference_rows", count, d_);
+    b.template each<&Centroids::spread_rows, Plugin>("reference_which", ASSAY_ONE, {{which, ASSAY_OUT}});
+    b.gather(rows, which);
+    b.template each<&Centroids::median_of_rows, Plugin>(
+        "reference", ASSAY_COLS, {{rows, ASSAY_IN}, {reference, ASSAY_OUT}});
   }
-  // out (width 1): the squared distance of each row from a point (COLS, width 1).
-  void measure_rows(const Builder &b, assay_buf point, assay_buf out, const char *name) const {
-    b.template each<&Centroids::distances, Plugin>(name, ASSAY_ROWS,
-                                                   {{point, ASSAY_IN},
-                                                    {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
-                                                    {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
-                                                    {out, ASSAY_OUT}},
-                                                   0, ASSAY_EACH_X);
+  // Fails where entries of a row count differently but for the weights of their columns.
+  void check_weights(const Builder &b) const {
+    if (unequal_)
+      b.template each<&Centroids::check_rows, Plugin>(
+          "check_weights", ASSAY_ROWS,
+          {{b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}, {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN}}, 0,
+          ASSAY_EACH_X);
   }
 
-  // products: x'V(c - r); half: 1 x width. Names of buffers begin with `name`.
+  // products: x'V(c - r), ROWS; facts, lines: of the centroids as nearest.hpp has them. Names of buffers begin with `name`.
   struct Products {
-    assay_buf products, half;
+    assay_buf products, facts, lines;
   };
-  Products products(const Builder &b, const Frame &f, assay_buf centres, int64_t width,
+  Products products(const Builder &b, assay_buf reference, assay_buf centres, int64_t width,
                     const std::string &name) const {
     const assay_buf shifted = b.local((name + "_shifted").c_str(), ASSAY_COLS, width),
-                    half = b.sum((name + "_half").c_str(), 1, width),
+                    facts = b.sum((name + "_facts").c_str(), kCentroidFacts, width),
                     out = b.local((name + "_products").c_str(), ASSAY_ROWS, width);
     b.template each<&Centroids::shift, Plugin>((name + "_shift").c_str(), ASSAY_COLS,
                                                {{centres, ASSAY_IN},
-                                                {f.reference, ASSAY_IN},
+                                                {reference, ASSAY_IN},
                                                 {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
                                                 {shifted, ASSAY_OUT},
-                                                {half, ASSAY_ADD}});
+                                                {facts, ASSAY_ADD}});
     b.times(out, ASSAY_X, shifted);
-    return {out, half};
+    return {out, facts, lines(b, centres, width, name)};
+  }
+  // The centroids a line each.
+  assay_buf lines(const Builder &b, assay_buf centres, int64_t width, const std::string &name) const {
+    const assay_buf out = b.small((name + "_lines").c_str(), width, d_);
+    b.template each<&Centroids::turn, Plugin>((name + "_turn").c_str(), ASSAY_ONE,
+                                              {{centres, ASSAY_IN}, {out, ASSAY_OUT}});
+    return out;
+  }
+  // out (ROWS, a number for each of `count` lines): squared distances of rows from lines.
+  void measure_rows(const Builder &b, assay_buf lines, int64_t count, assay_buf out,
+                    const std::string &name) const {
+    const assay_buf squares = b.small((name + "_squares").c_str(), 1, count);
+    b.template each<&Centroids::squares_of_lines, Plugin>(
+        (name + "_squares").c_str(), ASSAY_ONE,
+        {{lines, ASSAY_IN}, {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}, {squares, ASSAY_OUT}});
+    b.template each<&Centroids::distances, Plugin>(
+        name.c_str(), ASSAY_ROWS, {{lines, ASSAY_IN}, {squares, ASSAY_IN}, {out, ASSAY_OUT}}, 0,
+        ASSAY_EACH_X);
+  }
+
+  NearestRows nearest_rows(const Block &b, int32_t facts, int32_t lines) const {
+    return {b, tile_, b.matrix(facts), b.view(lines), unit_};
   }
 
   // ---- block functions ----
 
-  // {centres, reference}
-  void mean_of_columns(const Block &b) const {
-    const Matrix centres = b.matrix(0), out = b.matrix(1);
+  // {which}
+  void spread_rows(const Block &b) const {
+    const Matrix which = b.matrix(0);
+    for (int64_t s = 0; s < which.rows(); ++s)
+      which(s, 0) = sparse_ ? -1 : static_cast<double>((2 * s + 1) * n_ / (2 * which.rows()));
+  }
+  // {rows, reference}
+  void median_of_rows(const Block &b) const {
+    const Matrix rows = b.matrix(0), out = b.matrix(1);
+    double x[kReferenceRows];
     for (int64_t j = 0; j < out.rows(); ++j) {
-      double sum = 0;
-      for (int64_t a = 0; a < centres.cols(); ++a) sum += centres(j, a);
-      out(j, 0) = sum / static_cast<double>(centres.cols());
+      for (int64_t s = 0; s < rows.rows(); ++s) x[s] = rows(s, b.first() + j);
+      std::nth_element(x, x + rows.rows() / 2, x + rows.rows());
+      out(j, 0) = x[rows.rows() / 2];
     }
   }
-
-  // {centres, reference, column weights, shifted, half}
+  // {column weights, row weights}
+  void check_rows(const Block &b) const {
+    const Matrix columns = b.matrix(0), rows = b.matrix(1);
+    for (int64_t i = 0; i < b.count(); ++i) {
+      assay_line line{};
+      Call::check(tile_->line(b.call().ctx, i, &line));
+      for (int64_t e = 0; line.w && e < line.n; ++e) {
+        const double w = rows(i, 0) * columns(line.idx ? line.idx[e] : e, 0);
+        if (std::abs(line.w[e] - w) > 1e-6 * w)
+          throw Failure(ASSAY_E_COMBINATION, "distances between rows need entries that count alike")
+              .help("weigh rows or columns, not single entries");
+      }
+    }
+  }
+  // {centres, reference, column weights, shifted, facts}
   void shift(const Block &b) const {
     const Matrix centres = b.matrix(0), r = b.matrix(1), v = b.matrix(2), shifted = b.matrix(3),
-                 half = b.matrix(4);
-    for (int64_t j = 0; j < centres.rows(); ++j)
+                 facts = b.matrix(4);
+    for (int64_t j = 0; j < centres.rows(); ++j) {
+      facts(kReference, 0) += v(j, 0) * r(j, 0) * r(j, 0);
       for (int64_t a = 0; a < centres.cols(); ++a) {
         const double c = centres(j, a) - r(j, 0), w = v(j, 0) * c;
         shifted(j, a) = w;
-        half(0, a) += w * (c / 2 + r(j, 0));
+        facts(kHalf, a) += w * (c / 2 + r(j, 0));
+        facts(kShifted, a) += w * c;
+        facts(kSquare, a) += v(j, 0) * centres(j, a) * centres(j, a);
       }
+    }
   }
-
-  // {point, column weights, row weights, out}
+  // {centres, lines}
+  void turn(const Block &b) const {
+    const Matrix centres = b.matrix(0), lines = b.matrix(1);
+    for (int64_t j = 0; j < centres.rows(); ++j)
+      for (int64_t a = 0; a < centres.cols(); ++a) lines(a, j) = centres(j, a);
+  }
+  // {lines, column weights, squares}
+  void squares_of_lines(const Block &b) const {
+    const Matrix lines = b.matrix(0), v = b.matrix(1), out = b.matrix(2);
+    for (int64_t a = 0; a < lines.rows(); ++a) {
+      out(0, a) = 0;
+      for (int64_t j = 0; j < lines.cols(); ++j) out(0, a) += v(j, 0) * lines(a, j) * lines(a, j);
+    }
+  }
+  // {lines, squares, out}
   void distances(const Block &b) const {
-    const Matrix point = b.matrix(0), columns = b.matrix(1), rows = b.matrix(2), out = b.matrix(3);
-    double all = 0;
-    for (int64_t j = 0; j < point.rows(); ++j) all += columns(j, 0) * point(j, 0) * point(j, 0);
-    const auto p = b.call().scratch<double>(point.rows()), v = b.call().scratch<double>(point.rows());
-    for (int64_t j = 0; j < point.rows(); ++j) {
-      p[static_cast<size_t>(j)] = point(j, 0);
-      v[static_cast<size_t>(j)] = columns(j, 0);
-    }
-    for (int64_t i = 0; i < out.rows(); ++i) {
-      assay_line line{};
-      Call::check(tile_->line(b.call().ctx, i, &line));
-      if (line.idx) {
-        double sum = line.zeros ? all : 0;
-        for (int64_t e = 0; e < line.n; ++e) {
-          const double at = point(line.idx[e], 0), from = line.x[e] - at;
-          sum += columns(line.idx[e], 0) * (from * from - (line.zeros ? at * at : 0));
-        }
-        out(i, 0) = std::max(sum, 0.0);
-      } else {
-        out(i, 0) = distance(line.n, line.x, p.data(), v.data());
-      }
-      check_weights(line, rows(i, 0), columns);
+    const Matrix squares = b.matrix(1), out = b.matrix(2);
+    const int64_t m = squares.cols();
+    const auto row = b.call().template scratch<int64_t>(m);
+    const auto line = b.call().template scratch<int32_t>(m);
+    for (int64_t a = 0; a < m; ++a) line[static_cast<size_t>(a)] = static_cast<int32_t>(a);
+    for (int64_t i = 0; i < b.count(); ++i) {
+      std::fill(row.begin(), row.end(), i);
+      Call::check(tile_->distances(b.call().ctx, m, row.data(), line.data(), &b.view(0),
+                                   &squares(0, 0), &out(i, 0)));
     }
   }
 
- private:
-  ASSAY_SIMD static double distance(int64_t n, const double *__restrict__ x,
-                                    const double *__restrict__ p, const double *__restrict__ v) {
-    double sum[8] = {};
-    int64_t j = 0;
-    for (; j + 8 <= n; j += 8)
-      for (int l = 0; l < 8; ++l) {
-        const double from = x[j + l] - p[j + l];
-        sum[l] += v[j + l] * from * from;
-      }
-    for (; j < n; ++j) sum[0] += v[j] * (x[j] - p[j]) * (x[j] - p[j]);
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-  }
-
-  // A row counts as a whole: its entries have the weight of the row and of their columns.
-  static void check_weights(const assay_line &line, double row, const Matrix &columns) {
-    if (!line.w) return;
-    for (int64_t e = 0; e < line.n; ++e) {
-      const double w = row * columns(line.idx ? line.idx[e] : e, 0);
-      if (std::abs(line.w[e] - w) > 1e-6 * w)
-        throw Failure(ASSAY_E_COMBINATION, "distances between rows need entries that count alike")
-            .help("weigh rows or columns, not single entries");
-    }
-  }
-
- protected:
+  static constexpr int64_t kReferenceRows = 31;
   const assay_tile *tile_;
+  int64_t n_, d_;
+  bool unequal_, sparse_;
+  double unit_;  // rounding of scores
 };
 
 }  // namespace assay::author

@@ -17,10 +17,11 @@ template <class Plugin>
 class Clusters : public Centroids<Plugin> {
  protected:
   using Base = Centroids<Plugin>;
-  using Frame = typename Base::Frame;
+  using Base::d_;
+  using Base::nearest_rows;
 
   Clusters(Call call, const assay_problem &p)
-      : Base(call), k_(p.k[0]), d_(p.d), slots_(std::min({kMostTaken, p.k[0], p.n})),
+      : Base(call, p), k_(p.k[0]), slots_(std::min({kMostTaken, p.k[0], p.n})),
         known_(p.factor_flags[1] & ASSAY_FACTOR_FROZEN) {}
 
   // The centroids of `count` starts side by side, and the label of each row in each: r k + a.
@@ -28,6 +29,11 @@ class Clusters : public Centroids<Plugin> {
     int64_t count;
     assay_buf centres, labels;
   };
+  // PREPARE: the reference, and whether rows count as a whole.
+  void begin(const Builder &b, assay_buf reference) const {
+    Base::check_weights(b);
+    Base::refer(b, reference);
+  }
   static assay_buf labels_of_result(const Builder &b) {
     return b.labels("labels", ASSAY_STATE, 1, ASSAY_BUFFER_OUTPUT);
   }
@@ -37,19 +43,20 @@ class Clusters : public Centroids<Plugin> {
   struct Rows {
     assay_buf sizes, totals, near;
   };
-  Rows assign_rows(const Builder &b, const Frame &f, const Starts &s) const {
-    const auto p = Base::products(b, f, s.centres, s.count * k_, "clusters");
+  Rows assign_rows(const Builder &b, assay_buf reference, const Starts &s) const {
+    const auto p = Base::products(b, reference, s.centres, s.count * k_, "clusters");
     const Rows r{b.sum("clusters_sizes", 2, s.count * k_), b.sum("clusters_totals", 2, s.count),
                  b.local("clusters_near", ASSAY_ROWS, s.count)};
     b.template each<&Clusters::assign, Plugin>("assign", ASSAY_ROWS,
                                                {{p.products, ASSAY_IN},
-                                                {p.half, ASSAY_IN},
-                                                {f.apart, ASSAY_IN},
+                                                {p.facts, ASSAY_IN},
+                                                {p.lines, ASSAY_IN},
                                                 {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
                                                 {s.labels, ASSAY_INOUT},
                                                 {r.sizes, ASSAY_ADD},
                                                 {r.totals, ASSAY_ADD},
-                                                {r.near, ASSAY_OUT}});
+                                                {r.near, ASSAY_OUT}},
+                                               0, ASSAY_EACH_X);
     return r;
   }
 
@@ -83,13 +90,10 @@ class Clusters : public Centroids<Plugin> {
 
   // The objective, and how far the centroids are from the means of their rows; unit: as far as a turn of centroids of length 1
   // reaches.
-  void measure(const Builder &b, Frame f, bool unit = false) const {
-    // Of rows that no PREPARE has seen.
-    f.apart = b.local("clusters_apart", ASSAY_ROWS, 1);
-    Base::measure_rows(b, f.reference, f.apart, "measure_apart");
+  void measure(const Builder &b, assay_buf reference, bool unit = false) const {
     const Starts s{1, b.factor(1), b.labels("clusters_labels", ASSAY_LOCAL, 1)};
     b.template each<&Clusters::no_labels, Plugin>("no_labels", ASSAY_ROWS, {{s.labels, ASSAY_OUT}});
-    const Rows r = assign_rows(b, f, s);
+    const Rows r = assign_rows(b, reference, s);
     const assay_buf sums = b.local("clusters_sums", ASSAY_COLS, k_),
                     squares = b.sum("clusters_squares", 1, 3), kkt = b.small("clusters_kkt", 1, 1),
                     objective = b.small("clusters_objective", 1, 1);
@@ -123,18 +127,21 @@ class Clusters : public Centroids<Plugin> {
     b.report("converged", converged);
   }
   // The labels of the final centroids.
-  void finish_one(const Builder &b, const Frame &f) const {
-    const Rows r = assign_rows(b, f, {1, b.factor(1), labels_of_result(b)});
+  void finish_one(const Builder &b, assay_buf reference) const {
+    const Rows r = assign_rows(b, reference, {1, b.factor(1), labels_of_result(b)});
     const assay_buf objective = b.small("clusters_objective", 1, 1);
     b.template each<&Clusters::end_one, Plugin>(
         "end", ASSAY_ONE, {{r.totals, ASSAY_IN}, {r.sizes, ASSAY_IN}, {objective, ASSAY_OUT}});
   }
 
-  void apply(const Builder &b, const Frame &f) const {
-    const auto p = Base::products(b, f, b.factor(1), k_, "apply");
-    b.template each<&Clusters::one_hot, Plugin>(
-        "one_hot", ASSAY_ROWS,
-        {{p.products, ASSAY_IN}, {p.half, ASSAY_IN}, {b.factor(0), ASSAY_OUT}});
+  void apply(const Builder &b, assay_buf reference) const {
+    const auto p = Base::products(b, reference, b.factor(1), k_, "apply");
+    b.template each<&Clusters::one_hot, Plugin>("one_hot", ASSAY_ROWS,
+                                                {{p.products, ASSAY_IN},
+                                                 {p.facts, ASSAY_IN},
+                                                 {p.lines, ASSAY_IN},
+                                                 {b.factor(0), ASSAY_OUT}},
+                                                0, ASSAY_EACH_X);
   }
 
   // Says how many of the clusters from `first` on have no rows, if any.
@@ -150,22 +157,29 @@ class Clusters : public Centroids<Plugin> {
 
   // ---- block functions ----
 
-  // {products, half, |x - r|^2, row weights, labels, sizes, totals, near}
+  // {products, facts, lines, row weights, labels, sizes, totals, near}
   void assign(const Block &b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), apart = b.matrix(2), weights = b.matrix(3),
-                 sizes = b.matrix(5), totals = b.matrix(6), near = b.matrix(7);
+    const Matrix products = b.matrix(0), near = b.matrix(7);
+    NearestRows nearest = nearest_rows(b, 1, 2);
+    for (int64_t r = 0; r < near.cols(); ++r) {
+      nearest.run(products, r * k_, k_);
+      settle(b, nearest, r);
+    }
+  }
+  // The rows' labels, distances and sums, of start r. nearest: line(i), square(i); arguments as of assign.
+  template <class Nearest>
+  void settle(const Block &b, const Nearest &nearest, int64_t r) const {
+    const Matrix weights = b.matrix(3), sizes = b.matrix(5), totals = b.matrix(6), near = b.matrix(7);
     const auto labels = b.labels(4);
-    for (int64_t i = 0; i < P.rows(); ++i)
-      for (int64_t r = 0; r < near.cols(); ++r) {
-        const NearestOf found = nearest_of(k_, &P(i, r * k_), &half(0, r * k_));
-        const int64_t label = r * k_ + found.index;
-        near(i, r) = std::max(apart(i, 0) + 2 * found.score, 0.0);
-        totals(0, r) += weights(i, 0) * near(i, r) / 2;
-        totals(1, r) += labels(i, r) != label ? 1 : 0;
-        labels(i, r) = static_cast<int32_t>(label);
-        sizes(0, label) += weights(i, 0);
-        sizes(1, label) += 1;
-      }
+    for (int64_t i = 0; i < near.rows(); ++i) {
+      const int64_t label = nearest.line(i);
+      near(i, r) = nearest.square(i);
+      totals(0, r) += weights(i, 0) * near(i, r) / 2;
+      totals(1, r) += labels(i, r) != label ? 1 : 0;
+      labels(i, r) = static_cast<int32_t>(label);
+      sizes(0, label) += weights(i, 0);
+      sizes(1, label) += 1;
+    }
   }
   // {near, row weights, far}
   void farthest(const Block &b) const {
@@ -255,17 +269,17 @@ class Clusters : public Centroids<Plugin> {
     b.number(2) = size > 0 ? std::sqrt(squares(0, 0)) / size : 0;
     b.number(3) = b.matrix(1)(0, 0);
   }
-  // {products, half, W}
+  // {products, facts, lines, W}
   void one_hot(const Block &b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), W = b.matrix(2);
-    for (int64_t i = 0; i < P.rows(); ++i) {
-      const NearestOf found = nearest_of(k_, &P(i, 0), &half(0, 0));
-      for (int64_t a = 0; a < k_; ++a) W(i, a) = a == found.index ? 1 : 0;
-    }
+    const Matrix W = b.matrix(3);
+    NearestRows nearest = nearest_rows(b, 1, 2);
+    nearest.run(b.matrix(0), 0, k_);
+    for (int64_t i = 0; i < W.rows(); ++i)
+      for (int64_t a = 0; a < k_; ++a) W(i, a) = a == nearest.line(i) ? 1 : 0;
   }
 
   static constexpr int64_t kMostTaken = 16;
-  int64_t k_, d_, slots_;
+  int64_t k_, slots_;
   bool known_;  // H is given
 };
 

@@ -18,10 +18,11 @@ template <class Plugin>
 class Seeding : public Centroids<Plugin> {
  protected:
   using Base = Centroids<Plugin>;
-  using Frame = typename Base::Frame;
+  using Base::d_;
+  using Base::n_;
 
   Seeding(Call call, const assay_problem &p)
-      : Base(call), rng_(call.service<assay_rng>("assay.rng/1")), stream_(p.stream), n_(p.n), d_(p.d),
+      : Base(call, p), rng_(call.service<assay_rng>("assay.rng/1")), stream_(p.stream),
         made_(p.flags & ASSAY_PROBLEM_MAKES_W) {}
 
   // `count` rows by their weights, none twice: centres, COLS of width count.
@@ -35,36 +36,26 @@ class Seeding : public Centroids<Plugin> {
 
   // Greedy k-means++: the first row by the weights; of each later draw of `candidates` rows, by weight times squared distance
   // to the nearest centroid so far, the one that lowers the sum of these most (Arthur and Vassilvitskii 2007).
-  void plus_plus(const Builder &b, const Frame &f, assay_buf centres, int64_t k, int64_t candidates) const {
+  void plus_plus(const Builder &b, assay_buf centres, int64_t k, int64_t candidates) const {
     const assay_buf weights = b.given(ASSAY_ROW_WEIGHTS), near = b.local("seeds_near", ASSAY_ROWS, 1);
-    first_row(b, f, centres);
-    b.template each<&Seeding::copy, Plugin>("seeds_begin", ASSAY_ROWS,
-                                            {{f.apart, ASSAY_IN}, {near, ASSAY_OUT}});
+    first_row(b, centres, near);
     if (k < 2) return;
     const assay_buf drawn = b.smallest("seeds_drawn", candidates),
                     rows = b.small("seeds_rows", candidates, d_),
-                    points = b.local("seeds_points", ASSAY_COLS, candidates),
                     apart = b.local("seeds_apart", ASSAY_ROWS, candidates),
                     sums = b.sum("seeds_sums", 1, candidates), best = b.small("seeds_best", 1, 1);
     b.loop(k - 1, ASSAY_NO);
     b.template each<&Seeding::race_apart, Plugin>(
         "seeds_draw", ASSAY_ROWS, {{weights, ASSAY_IN}, {near, ASSAY_IN}, {drawn, ASSAY_ADD}});
     b.gather(rows, drawn);
-    b.template each<&Seeding::turn_rows, Plugin>("seeds_turn", ASSAY_COLS,
-                                                 {{rows, ASSAY_IN}, {points, ASSAY_OUT}});
-    const auto p = Base::products(b, f, points, candidates, "seeds");
-    b.template each<&Seeding::weigh, Plugin>("seeds_weigh", ASSAY_ROWS,
-                                             {{p.products, ASSAY_IN},
-                                              {p.half, ASSAY_IN},
-                                              {f.apart, ASSAY_IN},
-                                              {weights, ASSAY_IN},
-                                              {near, ASSAY_IN},
-                                              {apart, ASSAY_OUT},
-                                              {sums, ASSAY_ADD}});
+    Base::measure_rows(b, rows, candidates, apart, "seeds_apart");
+    b.template each<&Seeding::weigh, Plugin>(
+        "seeds_weigh", ASSAY_ROWS,
+        {{weights, ASSAY_IN}, {near, ASSAY_IN}, {apart, ASSAY_IN}, {sums, ASSAY_ADD}});
     b.template each<&Seeding::pick, Plugin>(
         "seeds_pick", ASSAY_ONE, {{sums, ASSAY_IN}, {drawn, ASSAY_IN}, {best, ASSAY_OUT}});
     b.template each<&Seeding::keep, Plugin>(
-        "seeds_keep", ASSAY_COLS, {{points, ASSAY_IN}, {best, ASSAY_IN}, {centres, ASSAY_INOUT}});
+        "seeds_keep", ASSAY_COLS, {{rows, ASSAY_IN}, {best, ASSAY_IN}, {centres, ASSAY_INOUT}});
     b.template each<&Seeding::settle, Plugin>(
         "seeds_settle", ASSAY_ROWS, {{apart, ASSAY_IN}, {best, ASSAY_IN}, {near, ASSAY_INOUT}});
     b.end();
@@ -72,7 +63,7 @@ class Seeding : public Centroids<Plugin> {
 
   // k-means||: `rounds` draws of `many` rows by weight times squared distance, then greedy k-means++ among these, each with
   // the weight of the rows nearest to it (Bahmani et al. 2012).
-  void parallel(const Builder &b, const Frame &f, assay_buf centres, int64_t k, int64_t rounds, int64_t many,
+  void parallel(const Builder &b, assay_buf centres, int64_t k, int64_t rounds, int64_t many,
                 int64_t candidates) const {
     const int64_t size = 1 + rounds * many;
     const assay_buf weights = b.given(ASSAY_ROW_WEIGHTS), near = b.local("seeds_near", ASSAY_ROWS, 1),
@@ -80,12 +71,13 @@ class Seeding : public Centroids<Plugin> {
                     pool = b.small("seeds_pool", size, d_), tally = b.sum("seeds_tally", 1, size),
                     drawn = b.smallest("seeds_drawn", many), rows = b.small("seeds_rows", many, d_),
                     points = b.local("seeds_points", ASSAY_COLS, many),
-                    chosen = b.small("seeds_chosen", k, d_);
-    const assay_buf first = first_row(b, f, centres);
+                    chosen = b.small("seeds_chosen", k, d_), reference = Base::reference(b, ASSAY_LOCAL);
+    const assay_buf first = first_row(b, centres, near);
+    Base::refer(b, reference);
     b.template each<&Seeding::begin_pool, Plugin>("seeds_pool", ASSAY_ONE,
                                                   {{first, ASSAY_IN}, {pool, ASSAY_OUT}});
     b.template each<&Seeding::begin_rows, Plugin>(
-        "seeds_begin", ASSAY_ROWS, {{f.apart, ASSAY_IN}, {near, ASSAY_OUT}, {owner, ASSAY_OUT}});
+        "seeds_begin", ASSAY_ROWS, {{owner, ASSAY_OUT}});
     b.loop(rounds, ASSAY_NO);
     b.template each<&Seeding::race_apart, Plugin>(
         "seeds_draw", ASSAY_ROWS, {{weights, ASSAY_IN}, {near, ASSAY_IN}, {drawn, ASSAY_ADD}});
@@ -94,14 +86,15 @@ class Seeding : public Centroids<Plugin> {
                                               {{rows, ASSAY_IN}, {pool, ASSAY_INOUT}});
     b.template each<&Seeding::turn_rows, Plugin>("seeds_turn", ASSAY_COLS,
                                                  {{rows, ASSAY_IN}, {points, ASSAY_OUT}});
-    const auto p = Base::products(b, f, points, many, "seeds");
+    const auto p = Base::products(b, reference, points, many, "seeds");
     b.template each<&Seeding::own, Plugin>("seeds_own", ASSAY_ROWS,
                                            {{p.products, ASSAY_IN},
-                                            {p.half, ASSAY_IN},
-                                            {f.apart, ASSAY_IN},
+                                            {p.facts, ASSAY_IN},
+                                            {p.lines, ASSAY_IN},
                                             {drawn, ASSAY_IN},
                                             {near, ASSAY_INOUT},
-                                            {owner, ASSAY_INOUT}});
+                                            {owner, ASSAY_INOUT}},
+                                           0, ASSAY_EACH_X);
     b.end();
     b.template each<&Seeding::count, Plugin>(
         "seeds_count", ASSAY_ROWS, {{owner, ASSAY_IN}, {weights, ASSAY_IN}, {tally, ASSAY_ADD}});
@@ -114,27 +107,29 @@ class Seeding : public Centroids<Plugin> {
   }
 
   // Where the model stores W: 1 for the nearest row of H and a little for the others, so that multiplicative updates can move
-  // it (Ding, Li and Jordan 2010). referred: the frame has its reference.
-  void write_w(const Builder &b, const Frame &f, int64_t k, bool referred) const {
+  // it (Ding, Li and Jordan 2010).
+  void write_w(const Builder &b, int64_t k) const {
     if (made_) return;
-    const assay_buf H = b.factor(1);
-    if (!referred)
-      b.template each<&Seeding::mean_of_columns, Plugin>("seeds_reference", ASSAY_COLS,
-                                                      {{H, ASSAY_IN}, {f.reference, ASSAY_OUT}});
-    const auto p = Base::products(b, f, H, k, "seeds_w");
-    b.template each<&Seeding::near_one, Plugin>(
-        "seeds_w", ASSAY_ROWS, {{p.products, ASSAY_IN}, {p.half, ASSAY_IN}, {b.factor(0), ASSAY_OUT}});
+    const assay_buf H = b.factor(1), reference = Base::reference(b, ASSAY_LOCAL);
+    b.template each<&Seeding::zero, Plugin>("seeds_reference", ASSAY_COLS, {{reference, ASSAY_OUT}});
+    const auto p = Base::products(b, reference, H, k, "seeds_w");
+    b.template each<&Seeding::near_one, Plugin>("seeds_w", ASSAY_ROWS,
+                                                {{p.products, ASSAY_IN},
+                                                 {p.facts, ASSAY_IN},
+                                                 {p.lines, ASSAY_IN},
+                                                 {b.factor(0), ASSAY_OUT}},
+                                                0, ASSAY_EACH_X);
   }
 
-  // Draws one row by the weights into every column of centres; it is the reference. That row, 1 x d.
-  assay_buf first_row(const Builder &b, const Frame &f, assay_buf centres) const {
+  // Draws one row by the weights into every column of centres; near: rows' squared distances from it. That row, 1 x d.
+  assay_buf first_row(const Builder &b, assay_buf centres, assay_buf near) const {
     const assay_buf drawn = b.smallest("seeds_first", 1), row = b.small("seeds_first_row", 1, d_);
+    Base::check_weights(b);
     draw(b, b.given(ASSAY_ROW_WEIGHTS), drawn, "seeds_draw_first");
     b.gather(row, drawn);
-    b.template each<&Seeding::spread, Plugin>(
-        "seeds_spread", ASSAY_COLS,
-        {{row, ASSAY_IN}, {f.reference, ASSAY_OUT}, {centres, ASSAY_OUT}});
-    Base::measure_rows(b, f.reference, f.apart, "seeds_measure");
+    b.template each<&Seeding::spread, Plugin>("seeds_spread", ASSAY_COLS,
+                                              {{row, ASSAY_IN}, {centres, ASSAY_OUT}});
+    Base::measure_rows(b, row, 1, near, "seeds_measure");
     return row;
   }
   void draw(const Builder &b, assay_buf chances, assay_buf drawn, const char *name) const {
@@ -170,27 +165,21 @@ class Seeding : public Centroids<Plugin> {
     for (int64_t j = 0; j < points.rows(); ++j)
       for (int64_t a = 0; a < points.cols(); ++a) points(j, a) = rows(a, b.first() + j);
   }
-  // {row, reference, centres}
+  // {row, centres}
   void spread(const Block &b) const {
-    const Matrix row = b.matrix(0), reference = b.matrix(1), centres = b.matrix(2);
-    for (int64_t j = 0; j < reference.rows(); ++j) {
-      reference(j, 0) = row(0, b.first() + j);
-      for (double &c : centres.row(j)) c = reference(j, 0);
-    }
+    const Matrix row = b.matrix(0), centres = b.matrix(1);
+    for (int64_t j = 0; j < centres.rows(); ++j)
+      for (double &c : centres.row(j)) c = row(0, b.first() + j);
   }
-  void copy(const Block &b) const {
-    const Matrix from = b.matrix(0), to = b.matrix(1);
-    for (int64_t i = 0; i < to.rows(); ++i) to(i, 0) = from(i, 0);
+  void zero(const Block &b) const {
+    for (int64_t j = 0; j < b.matrix(0).rows(); ++j) b.matrix(0)(j, 0) = 0;
   }
-  // {products, half, |x - r|^2, weights, near, apart, sums}
+  // {weights, near, apart, sums}
   void weigh(const Block &b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), from_r = b.matrix(2), weights = b.matrix(3),
-                 near = b.matrix(4), apart = b.matrix(5), sums = b.matrix(6);
-    for (int64_t i = 0; i < P.rows(); ++i)
-      for (int64_t a = 0; a < P.cols(); ++a) {
-        apart(i, a) = std::max(from_r(i, 0) + 2 * (half(0, a) - P(i, a)), 0.0);
+    const Matrix weights = b.matrix(0), near = b.matrix(1), apart = b.matrix(2), sums = b.matrix(3);
+    for (int64_t i = 0; i < apart.rows(); ++i)
+      for (int64_t a = 0; a < apart.cols(); ++a)
         sums(0, a) += weights(i, 0) * std::min(near(i, 0), apart(i, a));
-      }
   }
   // {sums, drawn, best}: -1 where no row is left that lies apart from the centroids.
   void pick(const Block &b) const {
@@ -200,12 +189,12 @@ class Seeding : public Centroids<Plugin> {
       if (drawn(a, 1) >= 0 && (best < 0 || sums(0, a) < sums(0, best))) best = a;
     b.number(2) = static_cast<double>(best);
   }
-  // {points, best, centres}
+  // {rows, best, centres}
   void keep(const Block &b) const {
-    const Matrix points = b.matrix(0), centres = b.matrix(2);
+    const Matrix rows = b.matrix(0), centres = b.matrix(2);
     const auto best = static_cast<int64_t>(b.number(1));
     for (int64_t j = 0; best >= 0 && j < centres.rows(); ++j)
-      centres(j, b.turn() + 1) = points(j, best);
+      centres(j, b.turn() + 1) = rows(best, b.first() + j);
   }
   // {apart, best, near}
   void settle(const Block &b) const {
@@ -215,14 +204,14 @@ class Seeding : public Centroids<Plugin> {
       near(i, 0) = std::min(near(i, 0), apart(i, best));
   }
 
-  // {products, half, W}
+  // {products, facts, lines, W}
   void near_one(const Block &b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), W = b.matrix(2);
-    for (int64_t i = 0; i < W.rows(); ++i) {
-      const NearestOf found = nearest_of(W.cols(), &P(i, 0), &half(0, 0));
+    const Matrix W = b.matrix(3);
+    NearestRows nearest = Base::nearest_rows(b, 1, 2);
+    nearest.run(b.matrix(0), 0, W.cols());
+    for (int64_t i = 0; i < W.rows(); ++i)
       for (int64_t a = 0; a < W.cols(); ++a)
-        W(i, a) = a == found.index ? 1 : 0.2 / static_cast<double>(W.cols());
-    }
+        W(i, a) = a == nearest.line(i) ? 1 : 0.2 / static_cast<double>(W.cols());
   }
 
   // ---- of k-means|| ----
@@ -233,11 +222,7 @@ class Seeding : public Centroids<Plugin> {
       for (int64_t j = 0; j < d_; ++j) pool(s, j) = s == 0 ? first(0, j) : 0;
   }
   void begin_rows(const Block &b) const {
-    const Matrix apart = b.matrix(0), near = b.matrix(1), owner = b.matrix(2);
-    for (int64_t i = 0; i < near.rows(); ++i) {
-      near(i, 0) = apart(i, 0);
-      owner(i, 0) = 0;
-    }
+    for (int64_t i = 0; i < b.count(); ++i) b.matrix(0)(i, 0) = 0;
   }
   // {rows, pool}
   void append(const Block &b) const {
@@ -245,17 +230,19 @@ class Seeding : public Centroids<Plugin> {
     for (int64_t s = 0; s < rows.rows(); ++s)
       for (int64_t j = 0; j < d_; ++j) pool(1 + b.turn() * rows.rows() + s, j) = rows(s, j);
   }
-  // {products, half, |x - r|^2, drawn, near, owner}
+  // {products, facts, lines, drawn, near, owner}: the nearest of the rows drawn, which come first.
   void own(const Block &b) const {
-    const Matrix P = b.matrix(0), half = b.matrix(1), from_r = b.matrix(2), drawn = b.matrix(3),
-                 near = b.matrix(4), owner = b.matrix(5);
-    for (int64_t i = 0; i < P.rows(); ++i)
-      for (int64_t a = 0; a < P.cols() && drawn(a, 1) >= 0; ++a) {
-        const double apart = std::max(from_r(i, 0) + 2 * (half(0, a) - P(i, a)), 0.0);
-        if (apart >= near(i, 0)) continue;
-        near(i, 0) = apart;
-        owner(i, 0) = static_cast<double>(1 + b.turn() * P.cols() + a);
-      }
+    const Matrix drawn = b.matrix(3), near = b.matrix(4), owner = b.matrix(5);
+    int64_t count = 0;
+    while (count < drawn.rows() && drawn(count, 1) >= 0) ++count;
+    if (count == 0) return;
+    NearestRows nearest = Base::nearest_rows(b, 1, 2);
+    nearest.run(b.matrix(0), 0, count);
+    for (int64_t i = 0; i < near.rows(); ++i) {
+      if (nearest.square(i) >= near(i, 0)) continue;
+      near(i, 0) = nearest.square(i);
+      owner(i, 0) = static_cast<double>(1 + b.turn() * drawn.rows() + nearest.line(i));
+    }
   }
   // {owner, weights, tally}
   void count(const Block &b) const {
@@ -307,7 +294,6 @@ class Seeding : public Centroids<Plugin> {
 
   const assay_rng *rng_;
   uint64_t stream_;
-  int64_t n_, d_;
   bool made_;  // W is stored nowhere
 };
 
