@@ -4,12 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "core/base/number.hpp"
 #include "core/data/observe.hpp"
+#include "core/data/tile.hpp"
 
 namespace assay::experiment {
 namespace {
@@ -122,9 +124,39 @@ Expected<void> check_values(const spec::Trial& trial,
   e.found.push_back(f.min < family.x_lo ? fmt::format("{} at {}", format_shortest(f.min),
                                                       data::place_of(x, f.min_row, f.min_col))
                                         : fmt::format("x up to {}", format_shortest(f.max)));
-  if (family.x_lo == 0 && family.x_hi == 1) e.help.push_back("`binarise` makes every entry 0 or 1");
+  if ((family.flags & ASSAY_DENSITY_INTEGER) == 0 && family.x_lo == 0 && family.x_hi == 1)
+    e.help.push_back("`binarise` makes every entry 0 or 1");
   e.help.push_back("use data in the density's domain, or a density that takes these values");
   e.note.push_back("nothing was clipped and nothing was run");
+  return e;
+}
+
+// The first observed entry that is not a whole number; those hidden load as 0.
+std::optional<Place> first_fraction(const data::Data& x) {
+  std::vector<double> row(static_cast<size_t>(x.cols));
+  for (int64_t i = 0; i < x.rows; ++i) {
+    data::load<double>(x, i, 1, 0, x.cols, row.data(), x.cols);
+    for (int64_t j = 0; j < x.cols; ++j)
+      if (row[static_cast<size_t>(j)] != std::floor(row[static_cast<size_t>(j)]))
+        return Place{i, j};
+  }
+  return {};
+}
+
+Expected<void> check_whole(const spec::Trial& trial,
+                           const plugin::Density& density,
+                           const data::Data& x) {
+  if ((density.facts().flags & ASSAY_DENSITY_INTEGER) == 0) return {};
+  const auto place = first_fraction(x);
+  if (!place) return {};
+  Error e(ASSAY_E_DOMAIN, "E0310",
+          fmt::format("density `{}` takes whole numbers only", density.id()));
+  e.key = "data.path";
+  e.file = trial.data.path;
+  e.found.push_back(
+      fmt::format("the first fraction at {}", data::place_of(x, place->first, place->second)));
+  e.help.push_back("leave out the columns that are no codes, or use a density that takes them");
+  e.note.push_back("nothing was rounded and nothing was run");
   return e;
 }
 
@@ -136,6 +168,7 @@ Expected<void> check_family(const spec::Trial& trial,
                             const data::Facts& facts,
                             const Runtime& runtime) {
   ASSAY_TRY(check_values(trial, density, x, facts));
+  ASSAY_TRY(check_whole(trial, density, x));
   ASSAY_TRY(check_weights(trial, x));
   return check_missing(trial, density, x, facts, runtime);
 }

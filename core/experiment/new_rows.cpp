@@ -77,7 +77,8 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
     if (!density) return std::move(density.error());
     trial.model.density = std::move(*density);
     trial.model.dirichlet = m.value("dirichlet", trial.model.dirichlet);
-    if (const kernels::Member* p = saved.find("parameters")) trial.model.parameters = p->cols;
+    if (const kernels::Member* p = saved.find(std::string(kState) + "parameters"))
+      trial.model.parameters = p->cols;
   }
   auto W = factor_from_json(m.value("W", Json::object()), registry);
   if (!W) return std::move(W.error());

@@ -98,8 +98,8 @@ TEST_CASE("identities of a fit: moments, weights, complete likelihood") {
 }
 
 TEST_CASE("identity covariances: half the bound, the entropy and a constant") {
-  // -E log p(X, Z) = 1/2 sum r |x - mu|^2 - sum r log pi + n d / 2 log 2 pi, and with the entropy of
-  // the responsibilities that is F.
+  // -E log p(X, Z) = 1/2 sum r |x - mu|^2 - sum r log pi + n d / 2 log 2 pi, and with the entropy
+  // of the responsibilities that is F.
   const Problem p = blobs(300, 3, 3, 1, 0, 14);
   const Mixed m =
       fitted_mixture(mixture(density("identity"), "{ use: em, responsibilities: true }"), dense(p));

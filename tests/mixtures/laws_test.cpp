@@ -23,6 +23,7 @@ constexpr Family kFamilies[] = {
     {"bernoulli", 1},
     {"poisson", 6},
     {"multinomial", 6},
+    {"categorical", 3},
 };
 
 // Odd on purpose: see the head.
@@ -83,6 +84,15 @@ void one_problem(uint64_t seed) {
 }
 
 }  // namespace
+
+TEST_CASE("every density there is has its odd problems") {
+  for (const plugin::Descriptor* d : registry()->all("density")) {
+    CAPTURE(d->id);
+    CHECK(std::any_of(std::begin(kFamilies), std::end(kFamilies), [&](const Family& f) {
+      return std::string(f.density).find(d->id) != std::string::npos;
+    }));
+  }
+}
 
 TEST_CASE("EM never lowers the likelihood and never fails: 80 odd problems") {
   for (uint64_t seed = 0; seed < 80; ++seed) one_problem(seed);

@@ -28,12 +28,14 @@ struct Folder {
 
 TEST_CASE("samples of a mixture have its mean and covariance; row i is the seed's and i's") {
   const Folder folder;
-  for (const std::string family :
-       {"gaussian", "{ use: gaussian, covariance: diag }", "bernoulli"}) {
+  for (const std::string family : {"gaussian", "{ use: gaussian, covariance: diag }", "bernoulli",
+                                   "poisson", "multinomial", "categorical"}) {
     CAPTURE(family);
     Problem p = blobs(300, 2, 2, 3, 1, 4);
     if (family == "bernoulli")
       for (double& v : p.x) v = v > 1 ? 1 : 0;
+    else if (family[0] != 'g' && family[0] != '{')
+      for (double& v : p.x) v = std::floor(std::abs(2 * v));
     const Mixed m = fitted_mixture(
         mixture("components: 2, density: " + family, "em", "init: random\n"), dense(p));
     const std::string model = folder.path / "model.npz";

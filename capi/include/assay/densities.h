@@ -60,6 +60,36 @@ static inline void assay_columns_start(const assay_columns *s, const assay_view 
   }
 }
 
+/* theta >= 0 over its sum, none below the floor: the maximum of sum_j theta_j log p_j over the simplex with that bound. What
+   is at the floor is held there, the rest shares what is left. */
+static inline void assay_columns_to_simplex(int64_t d, double floor, double *theta) {
+  double sum = 0;
+  for (int64_t j = 0; j < d; j++) sum += theta[j];
+  if (floor * (double)d >= 1 || !(sum > 0)) {
+    for (int64_t j = 0; j < d; j++) theta[j] = 1 / (double)d;
+    return;
+  }
+  for (;;) {
+    double held = 0, kept = 0;
+    int moved = 0;
+    for (int64_t j = 0; j < d; j++) {
+      if (theta[j] < 0)
+        held += floor; /* at the floor: marked */
+      else
+        kept += theta[j];
+    }
+    const double scale = (1 - held) / kept;
+    for (int64_t j = 0; j < d; j++)
+      if (theta[j] >= 0 && theta[j] * scale < floor) {
+        theta[j] = -1;
+        moved = 1;
+      }
+    if (moved) continue;
+    for (int64_t j = 0; j < d; j++) theta[j] = theta[j] < 0 ? floor : theta[j] * scale;
+    return;
+  }
+}
+
 /* linear, of a density whose B is the logarithm of its parameters. */
 static inline int32_t assay_columns_log_linear(void *self, assay_ctx *ctx,
                                                const assay_density_model *m, int64_t first,

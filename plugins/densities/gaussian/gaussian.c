@@ -335,11 +335,12 @@ static int32_t linear(void* self,
    error of log p, and of a variance in its own size. */
 static int32_t too_far(const gaussian* s, assay_ctx* ctx, const assay_density_model* m, int64_t c) {
   char text[128];
-  snprintf(text, sizeof text, "entries of component %lld lie too far from 0 for sums of sparse rows",
-           (long long)c);
+  snprintf(text, sizeof text,
+           "entries of component %lld lie too far from 0 for sums of sparse rows", (long long)c);
   const int32_t status = s->host->set_error(ctx, ASSAY_E_NUMERIC, text);
-  s->host->add_detail(ctx, ASSAY_DETAIL_NOTE,
-                      "(x - mean)^2 is summed as x^2 - 2 x mean + mean^2, which loses the variance");
+  s->host->add_detail(
+      ctx, ASSAY_DETAIL_NOTE,
+      "(x - mean)^2 is summed as x^2 - 2 x mean + mean^2, which loses the variance");
   s->host->add_detail(ctx, ASSAY_DETAIL_HELP,
                       m->f32 ? "`data.compute: f64`, or data stored dense, or `covariance: full`"
                              : "data stored dense, or `covariance: full`");

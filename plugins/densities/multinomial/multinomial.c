@@ -4,6 +4,7 @@
    entries below the floor raised to it and the others scaled: the maximum over the simplex with
    that bound; with a symmetric Dirichlet(a) prior a - 1 is added to every count. shared holds the
    mean total of a row, of which moments speak. */
+#include <assay/counts.h>
 #include <assay/densities.h>
 
 static int32_t describe(void* self, assay_density_facts* out) {
@@ -15,35 +16,6 @@ static int32_t describe(void* self, assay_density_facts* out) {
   out->x_hi = INFINITY;
   out->free_parameters = (double)(s->k * (s->d - 1));
   return ASSAY_OK;
-}
-
-/* theta = counts / sum, none below the floor: what is there is fixed, the rest shares what is left.
- */
-static void to_simplex(int64_t d, double floor, double* theta) {
-  double sum = 0;
-  for (int64_t j = 0; j < d; j++) sum += theta[j];
-  if (floor * (double)d >= 1 || !(sum > 0)) {
-    for (int64_t j = 0; j < d; j++) theta[j] = 1 / (double)d;
-    return;
-  }
-  for (;;) {
-    double held = 0, moved = 0, kept = 0;
-    for (int64_t j = 0; j < d; j++) {
-      if (theta[j] < 0)
-        held += floor; /* at the floor: marked */
-      else
-        kept += theta[j];
-    }
-    const double scale = (1 - held) / kept;
-    for (int64_t j = 0; j < d; j++)
-      if (theta[j] >= 0 && theta[j] * scale < floor) {
-        theta[j] = -1;
-        moved = 1;
-      }
-    if (moved > 0) continue;
-    for (int64_t j = 0; j < d; j++) theta[j] = theta[j] < 0 ? floor : theta[j] * scale;
-    return;
-  }
 }
 
 static int32_t start(void* self,
@@ -62,7 +34,7 @@ static int32_t start(void* self,
     const double* from = assay_density_line(means, c);
     double* theta = assay_density_line(&m->params, c);
     for (int64_t j = 0; j < s->d; j++) theta[j] = (from[j] > 0 ? from[j] : 0) + 0.1 * centre[j];
-    to_simplex(s->d, s->floor, theta);
+    assay_columns_to_simplex(s->d, s->floor, theta);
   }
   return ASSAY_OK;
 }
@@ -104,7 +76,7 @@ static int32_t maximise(void* self,
       const double v = line[1 + j] + s->a - 1;
       theta[j] = v > 0 ? v : 0;
     }
-    to_simplex(s->d, s->floor, theta);
+    assay_columns_to_simplex(s->d, s->floor, theta);
   }
   return ASSAY_OK;
 }
@@ -145,6 +117,37 @@ static int32_t moments(void* self,
   return ASSAY_OK;
 }
 
+/* Rows of the mean total, which is the data's and not of a component: its whole part, and one more
+   as often as the rest says. Column after column is binomial in what is left. */
+static int32_t sample(void* self,
+                      assay_ctx* ctx,
+                      const assay_density_model* m,
+                      int64_t c,
+                      uint64_t stream,
+                      int64_t index,
+                      int64_t n,
+                      assay_view* out) {
+  const assay_columns* s = self;
+  const assay_rng* rng = s->host->service("assay.rng/1");
+  const double* theta = assay_density_line(&m->params, c);
+  const double total = *(const double*)m->shared.data;
+  (void)ctx;
+  for (int64_t i = 0; i < n; i++) {
+    const uint64_t first = (uint64_t)((index + i) * (s->d + 1));
+    double *x = assay_density_line(out, i), u, rest = 1;
+    rng->uniform(stream, first, s->d, x);
+    rng->uniform(stream, first + (uint64_t)s->d, 1, &u);
+    double left = floor(total) + (u < total - floor(total) ? 1 : 0);
+    for (int64_t j = 0; j < s->d; j++) {
+      const double share = j + 1 < s->d && theta[j] < rest ? theta[j] / rest : 1;
+      x[j] = assay_binomial(s->math, left, share, x[j]);
+      left -= x[j];
+      rest -= theta[j];
+    }
+  }
+  return ASSAY_OK;
+}
+
 static const assay_option options[] = {
     {"floor", "least probability of a column", ASSAY_OPT_FLOAT,
      ASSAY_OPT_LO_OPEN | ASSAY_OPT_HI_OPEN, 1e-12, 0, 1, NULL, NULL},
@@ -161,7 +164,8 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .base = base,
                                      .maximise = maximise,
                                      .log_prior = log_prior,
-                                     .moments = moments};
+                                     .moments = moments,
+                                     .sample = sample};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

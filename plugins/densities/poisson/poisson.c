@@ -2,6 +2,7 @@
 /* Independent counts:  log p(x | c) = sum_j x_j log l_j - l_j - log x_j!.
    Linear: B = log l, offset = -sum l, base = -sum log x!. M-step l = sum r x / N, at least the
    floor; with a Gamma(a, b) prior (shape, rate) (sum r x + a - 1) / (N + b). */
+#include <assay/counts.h>
 #include <assay/densities.h>
 
 static int32_t describe(void* self, assay_density_facts* out) {
@@ -108,6 +109,26 @@ static int32_t moments(void* self,
   return ASSAY_OK;
 }
 
+static int32_t sample(void* self,
+                      assay_ctx* ctx,
+                      const assay_density_model* m,
+                      int64_t c,
+                      uint64_t stream,
+                      int64_t index,
+                      int64_t n,
+                      assay_view* out) {
+  const assay_columns* s = self;
+  const assay_rng* rng = s->host->service("assay.rng/1");
+  const double* rate = assay_density_line(&m->params, c);
+  (void)ctx;
+  for (int64_t i = 0; i < n; i++) {
+    double* x = assay_density_line(out, i);
+    rng->uniform(stream, (uint64_t)((index + i) * s->d), s->d, x);
+    for (int64_t j = 0; j < s->d; j++) x[j] = assay_poisson(s->math, rate[j], x[j]);
+  }
+  return ASSAY_OK;
+}
+
 static const assay_option options[] = {
     {"floor", "least rate of a column", ASSAY_OPT_FLOAT, ASSAY_OPT_LO_OPEN | ASSAY_OPT_HI_OPEN,
      1e-10, 0, INFINITY, NULL, NULL},
@@ -126,7 +147,8 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .base = base,
                                      .maximise = maximise,
                                      .log_prior = log_prior,
-                                     .moments = moments};
+                                     .moments = moments,
+                                     .sample = sample};
 static const assay_plugin plugin = {sizeof plugin,
                                     0,
                                     "assay.density/1",
