@@ -311,6 +311,37 @@ static int32_t accumulate(void* self,
   return ASSAY_OK;
 }
 
+/* With z = x - mean and the mean moved by e: sum r (z - e) = first - N e,
+   sum r (z - e)(z - e)' = second - first e' - e first' + N e e'. */
+static int32_t recentre(void* self,
+                        assay_ctx* ctx,
+                        const assay_view* before,
+                        const assay_density_model* m,
+                        assay_view* stats) {
+  const gaussian* s = self;
+  const int64_t d = s->d, wide = s->wide;
+  (void)ctx;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double *old = gaussian_line(before, c), *mean = gaussian_line(&m->params, c);
+    double *line = gaussian_line(stats, c), *first = line + (gaussian_matrix(s) ? 8 : 1);
+    const double N = line[0];
+    for (int64_t i = 0; i < d; i++) {
+      const double e = mean[i] - old[i];
+      if (!gaussian_matrix(s)) {
+        line[1 + d + i] += (N * e - 2 * first[i]) * e;
+        continue;
+      }
+      double* second = line + 8 + wide + i * wide;
+      for (int64_t j = 0; j <= i; j++) {
+        const double of_j = mean[j] - old[j];
+        second[j] += N * e * of_j - first[i] * of_j - e * first[j];
+      }
+    }
+    for (int64_t i = 0; i < d; i++) first[i] -= N * (mean[i] - old[i]);
+  }
+  return ASSAY_OK;
+}
+
 static int32_t linear(void* self,
                       assay_ctx* ctx,
                       const assay_density_model* m,
@@ -474,7 +505,8 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .maximise_shared = gaussian_maximise_shared,
                                      .log_prior = gaussian_log_prior,
                                      .moments = moments,
-                                     .sample = sample};
+                                     .sample = sample,
+                                     .recentre = recentre};
 static const assay_plugin plugin = {
     sizeof plugin,
     0,

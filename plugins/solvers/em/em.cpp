@@ -10,25 +10,26 @@
 // Govaert 1992; Ueda and Nakano 1998 (annealing).
 #include <assay/plugin.hpp>
 
-#include "start.hpp"
+#include "fitted.hpp"
 
 namespace {
 
 using namespace assay::author;
 
-class Em : public em::Starter<Em> {
+class Em : public em::Fitted<Em> {
  public:
-  Em(Call call, const assay_problem& p) : Starter(call, p) {
+  Em(Call call, const assay_problem& p) : Fitted(call, p) {
     const Options o(call.host, p.options);
     hard_ = o.text("assignment").value_or("soft") == "hard";
-    keep_rows_ = o.flag("responsibilities");
-    equal_ = o.flag("equal_weights");
-    frozen_ = (p.factor_flags[1] & ASSAY_FACTOR_FROZEN) != 0;
+    temperature_ = o.number("temperature");
+    cooling_ = o.integer("cooling_steps");
     if (!frozen_ && (p.flags & ASSAY_PROBLEM_GOES_ON))
       throw Failure(ASSAY_E_COMBINATION,
                     "solver `em` cannot go on with other rows: one step of it would forget those "
                     "it was fitted on")
-          .help("fit all rows together; `assay predict` and `assay transform` take new rows");
+          .help(
+              "fit by `online_em`, which goes on; `assay predict` and `assay transform` take new "
+              "rows");
   }
 
   void build(const Builder& b, int32_t purpose) const {
@@ -55,67 +56,6 @@ class Em : public em::Starter<Em> {
     b.report("objective", value);
     b.report("floored", floored);
   }
-
-  void measure(const Builder& b) const {
-    Lines m = state(b);
-    prepare(b, m, "");
-    Wanted w;
-    w.sums = b.sum("sums", 1, kSums);
-    w.base = linear_;
-    expect(b, m, w, "");
-    b.report("objective", objective(b, m, w.sums, false, ""));
-  }
-
-  void apply(const Builder& b) const {
-    Lines m = state(b);
-    prepare(b, m, "apply.");
-    Wanted w;
-    w.resp = b.factor(0);
-    w.log_density =
-        b.buffer("log_density", ASSAY_ROWS, ASSAY_LOCAL, 0, 1, false, ASSAY_BUFFER_OUTPUT);
-    w.sums = b.sum("apply.sums", 1, kSums);
-    w.base = linear_;
-    expect(b, m, w, "apply.");
-  }
-
-  // Covariances of the components, where they are not too many numbers; responsibilities on wish.
-  void finish(const Builder& b) const {
-    constexpr int64_t kMost = int64_t{1} << 20;
-    if (k_ * d_ * d_ <= kMost) {
-      const Lines m = state(b);
-      const assay_buf covariances =
-          b.buffer("covariances", ASSAY_ONE, ASSAY_STATE, k_ * d_, d_, true, ASSAY_BUFFER_OUTPUT);
-      const assay_buf derived = b.small("finish.derived", k_, std::max<int64_t>(1, facts_.derived));
-      b.each<&Em::write_covariances>("covariances", ASSAY_ONE,
-                                     {{m.params, ASSAY_IN},
-                                      {m.shared, ASSAY_IN},
-                                      {derived, ASSAY_OUT},
-                                      {covariances, ASSAY_OUT}});
-    }
-    if (!keep_rows_) return;
-    const assay_buf out =
-        b.buffer("responsibilities", ASSAY_ROWS, ASSAY_STATE, 0, 0, true, ASSAY_BUFFER_OUTPUT);
-    b.each<&Em::copy_rows>("responsibilities", ASSAY_ROWS,
-                           {{b.factor(0), ASSAY_IN}, {out, ASSAY_OUT}});
-  }
-
-  // ---- functions of blocks ----
-
-  void copy_rows(const Block& b) const {
-    const Matrix from = b.matrix(0), to = b.matrix(1);
-    for (int64_t i = 0; i < b.count(); ++i)
-      for (int64_t c = 0; c < k_; ++c) to(i, c) = from(i, c);
-  }
-
-  // {params, shared, derived, covariances}
-  void write_covariances(const Block& b) const {
-    assay_density_model m = model(b.view(0), b.view(1), b.view(2));
-    Call::check(density_->prepare(b.call().ctx, 0, k_, &m));
-    assay_view covariances = b.view(3);
-    Call::check(density_->moments(b.call().ctx, &m, nullptr, &covariances));
-  }
-
-  bool keep_rows_ = false, frozen_ = false;
 };
 
 constexpr const char* kStarts[] = {"clusters", "random", "means", nullptr};

@@ -23,8 +23,6 @@ class Starter : public Moments<T> {
     from_ = start == "random" ? From::kRandom : start == "means" ? From::kMeans : From::kClusters;
     restarts_ = o.integer("restarts");
     restart_steps_ = o.integer("restart_steps");
-    temperature_ = o.number("temperature");
-    cooling_ = o.integer("cooling_steps");
   }
 
   // Those of the init: responsibilities are drawn without one.
@@ -71,6 +69,9 @@ class Starter : public Moments<T> {
     this->prepare(b, shown, "shown.");
     show_means(b, shown, "shown.");
   }
+
+  int64_t cooling_ = 0;
+  double temperature_ = 1;  // where annealing begins; 1: none
 
   static constexpr int32_t kCooling = 1 << 16;
 
@@ -292,8 +293,7 @@ class Starter : public Moments<T> {
   }
 
   From from_ = From::kClusters;
-  int64_t restarts_ = 1, restart_steps_ = 0, cooling_ = 0;
-  double temperature_ = 1;
+  int64_t restarts_ = 1, restart_steps_ = 0;
   uint64_t stream_;
   const assay_rng* rng_;
 };
