@@ -85,7 +85,7 @@ Expected<void> set_state(const SavedModel& saved, graph::Model& model) {
   const auto put = [&model](const kernels::Member& member,
                             const std::string& key) -> Expected<void> {
     graph::Buffer state =
-        graph::Buffer::make(member.dtype, member.rows, member.vector ? 1 : member.cols);
+        graph::Buffer::state(key, member.dtype, member.rows, member.vector ? 1 : member.cols);
     ASSAY_TRY(fit::from_member(member, state));
     model.state[key] = std::move(state);
     return {};

@@ -130,8 +130,8 @@ Expected<void> restore_arrays(const Checkpoint& arrays, graph::Model& model) {
   for (const auto& m : arrays) {
     if (m.name.rfind(kState, 0) != 0) continue;
     const std::string name = m.name.substr(std::strlen(kState));
-    const auto at =
-        model.state.try_emplace(name, graph::Buffer::make(m.dtype, m.rows, m.vector ? 1 : m.cols));
+    const auto at = model.state.try_emplace(
+        name, graph::Buffer::state(name, m.dtype, m.rows, m.vector ? 1 : m.cols));
     ASSAY_TRY(from_member(m, at.first->second));
   }
   return {};

@@ -189,7 +189,9 @@ class Block {
     const bool by_component = (a.access & ASSAY_BY_COMPONENT) != 0;
     if (dtype != ASSAY_F64 && dtype != ASSAY_F32) return true;  // integers: as they are
     if (!lives && !by_component && dtype == ASSAY_F64) return true;
-    const int64_t stride = by_component ? (v.rows + 7) / 8 * 8 : (v.cols + 7) / 8 * 8;
+    const int64_t stride = by_component         ? (v.rows + 7) / 8 * 8
+                           : dtype == ASSAY_F64 ? ld
+                                                : (v.cols + 7) / 8 * 8;
     auto* copy =
         static_cast<double*>(worker_.copies.take((by_component ? v.cols : v.rows) * stride * 8));
     if (!copy) return false;

@@ -13,6 +13,21 @@ namespace assay::graph {
 namespace {
 int64_t element_bytes(int32_t dtype) { return dtype == ASSAY_F32 || dtype == ASSAY_I32 ? 4 : 8; }
 
+int64_t padded_ld(int32_t dtype, int64_t width) {
+  const int64_t size = element_bytes(dtype);
+  return (width * size + 63) / 64 * 64 / size;
+}
+
+Buffer with_ld(int32_t dtype, int64_t rows, int64_t width, int64_t ld) {
+  Buffer b;
+  b.dtype = dtype;
+  b.rows = rows;
+  b.width = width;
+  b.ld = ld;
+  b.bytes = AlignedArray<unsigned char>(rows * ld * element_bytes(dtype));
+  return b;
+}
+
 bool penalised(const plugin::PenaltySet& set) {
   return std::any_of(set.items().begin(), set.items().end(),
                      [](const auto& item) { return item.facts.kind != ASSAY_PENALTY_SET; });
@@ -33,14 +48,22 @@ std::shared_ptr<const Classes> classes_of(std::shared_ptr<const data::Names> nam
 }  // namespace
 
 Buffer Buffer::make(int32_t dtype, int64_t rows, int64_t width) {
-  Buffer b;
-  b.dtype = dtype;
-  b.rows = rows;
-  b.width = width;
-  const int64_t size = element_bytes(dtype);
-  b.ld = (width * size + 63) / 64 * 64 / size;
-  b.bytes = AlignedArray<unsigned char>(rows * b.ld * size);
-  return b;
+  return with_ld(dtype, rows, width, padded_ld(dtype, width));
+}
+
+Buffer Buffer::packed(int32_t dtype, int64_t rows, int64_t width) {
+  return with_ld(dtype, rows, width, packed_ld(dtype, width));
+}
+
+int64_t Buffer::packed_ld(int32_t dtype, int64_t width) {
+  const int64_t ld = padded_ld(dtype, width);
+  int64_t close = 1;
+  while (close < width) close *= 2;
+  return std::min(ld, close);
+}
+
+Buffer Buffer::state(const std::string& key, int32_t dtype, int64_t rows, int64_t width) {
+  return key.rfind(kRowsState, 0) == 0 ? packed(dtype, rows, width) : make(dtype, rows, width);
 }
 
 double Buffer::get(int64_t i, int64_t j) const {

@@ -18,13 +18,22 @@
 
 namespace assay::graph {
 
-// Row-major storage of rows x width entries, rows padded to 64 bytes with zeros.
+// Before the name of a STATE buffer on ROWS, among the model's.
+inline constexpr const char* kRowsState = "rows.";
+
+// Row-major storage of rows x width entries. Rows are padded to 64 bytes with zeros, as kernels
+// want what they write; or packed, where no kernel does: rows of at most half of that lie as close
+// as a power of two allows.
 struct Buffer {
   int32_t dtype = ASSAY_F64;  // F64, F32, I32, I64
   int64_t rows = 0, width = 0, ld = 0;
   AlignedArray<unsigned char> bytes;
 
   static Buffer make(int32_t dtype, int64_t rows, int64_t width);
+  static Buffer packed(int32_t dtype, int64_t rows, int64_t width);
+  static int64_t packed_ld(int32_t dtype, int64_t width);
+  // As model.state keeps it under that key: packed on the rows.
+  static Buffer state(const std::string& key, int32_t dtype, int64_t rows, int64_t width);
   template <class T>
   T* as() {
     return reinterpret_cast<T*>(bytes.data());

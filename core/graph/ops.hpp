@@ -151,9 +151,6 @@ struct Control {
   std::vector<Control> body;
 };
 
-// Before the name of a STATE buffer on ROWS, among the model's.
-inline constexpr const char* kRowsState = "rows.";
-
 struct Layout {
   std::vector<PlanBuffer> buffers;
   std::vector<Stage> stages;

@@ -299,7 +299,7 @@ Expected<Buffer> Plan::output(const std::string& name) const {
     const PlanBuffer& b = e.layout.buffers[i];
     if (b.decl.name != name || b.place == Place::kTile) continue;
     const Whole w = whole(e.frame, static_cast<int>(i));
-    Buffer out = Buffer::make(w.dtype, b.decl.rows, b.decl.width);
+    Buffer out = Buffer::packed(w.dtype, b.decl.rows, b.decl.width);
     for (int64_t r = 0; r < out.rows; ++r)
       for (int64_t c = 0; c < out.width; ++c) {
         const int64_t at = r * w.ld + c;

@@ -3,6 +3,7 @@
 #include "core/graph/sweeps.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "core/graph/coupled.hpp"
 
@@ -67,7 +68,7 @@ Expected<void> Sweeps::place_buffers() {
       const std::string key = (d.axis == ASSAY_ROWS ? kRowsState : "") + d.name;
       auto found = model_.state.find(key);
       if (found == model_.state.end())
-        found = model_.state.emplace(key, Buffer::make(d.dtype, d.rows, d.width)).first;
+        found = model_.state.emplace(key, Buffer::state(key, d.dtype, d.rows, d.width)).first;
       else if (found->second.rows != d.rows || found->second.width != d.width ||
                found->second.dtype != d.dtype)
         return Error(ASSAY_E_PLUGIN, "E0410",
@@ -109,6 +110,21 @@ void Sweeps::settle_buffers() {
     const bool one_sweep = b.first_stage >= 0 && b.first_stage == b.last_stage &&
                            b.decl.axis != ASSAY_ONE && !b.decl.output;
     if (no_memory || one_sweep) b.place = Place::kTile;
+  }
+  pack_stored();
+}
+
+// LOCALs kept for every row of X are packed where no kernel writes their rows.
+void Sweeps::pack_stored() {
+  std::set<int> padded;
+  for (const Stage& stage : layout_.stages)
+    for (const Op& op : stage.ops) padded.insert({op.out0, op.out1, op.extra});
+  for (size_t i = 0; i < layout_.buffers.size(); ++i) {
+    PlanBuffer& b = layout_.buffers[i];
+    if (b.place != Place::kStored || b.decl.axis != ASSAY_ROWS || b.matrices || b.shared >= 0 ||
+        padded.count(static_cast<int>(i)))
+      continue;
+    b.ld = Buffer::packed_ld(b.decl.dtype, b.decl.width);
   }
 }
 

@@ -29,6 +29,7 @@ class Sweeps {
   // A LOCAL or a SUM of the planner's own; rows count on ONE only.
   int internal(const std::string& name, int32_t axis, int32_t role, int64_t rows, int64_t width);
   void settle_buffers();  // LOCALs that stay within one sweep become tile memory
+  void pack_stored();
 
   // ---- sweeps ----
   // Into the last sweep of the run that op may join, else into a new one: behind all, or `ahead` of

@@ -37,8 +37,9 @@ Window::Window(const Frame& frame, int64_t size)
     const auto b = static_cast<int>(i);
     if (p.place == Place::kModel) {
       const bool frozen = p.decl.side >= 0 && frame.model->frozen[p.decl.side];
-      kept_.push_back({b, Buffer::make(p.model->dtype, size, p.model->width),
-                       writes(*frame.layout, b) && !frozen});
+      const auto make = p.decl.side >= 0 ? &Buffer::make : &Buffer::packed;
+      kept_.push_back(
+          {b, make(p.model->dtype, size, p.model->width), writes(*frame.layout, b) && !frozen});
       const Buffer& rows = kept_.back().rows;
       wholes_[i] = {rows.bytes.data(), rows.dtype, rows.ld};
     } else if (p.place == Place::kGiven) {

@@ -29,6 +29,13 @@ int32_t by_component(
       static_cast<double*>(w.data)[a * w.stride + i] = static_cast<double>(b->first + i + 1000 * a);
   return w.rows == 3 && w.cols == b->count ? 0 : -1;
 }
+int32_t counted(void*, const assay_block* b) {
+  const assay_view& w = b->arg[0];
+  for (int64_t i = 0; i < w.rows; ++i)
+    for (int64_t a = 0; a < w.cols; ++a)
+      static_cast<double*>(w.data)[i * w.stride + a] = static_cast<double>(b->first + i + 1000 * a);
+  return 0;
+}
 int32_t statistics(void*, const assay_block* b) {
   const assay_view& w = b->arg[0];
   double *sum = static_cast<double*>(b->arg[1].data), *low = static_cast<double*>(b->arg[2].data),
@@ -115,6 +122,28 @@ TEST_CASE("sums, minima and maxima over lanes, read by a later line and reported
   const auto out = (*plan)->output("sum");
   REQUIRE(out.ok());
   CHECK(out->get(0, 2) == doctest::Approx(sum).epsilon(1e-14));
+}
+
+TEST_CASE("a narrow state on the rows is packed") {
+  const Stored p = tall();
+  graph::Model m = make_model(p, "squared");
+  const auto state = [](assay_builder* b) {
+    const assay_buffer d = {sizeof d, 0, "narrow", ASSAY_ROWS, ASSAY_STATE, ASSAY_F64, 1, 0, 3};
+    return b->buffer(b, &d);
+  };
+  auto count = plan_of(
+      m,
+      [&](assay_builder* b) {
+        ASSAY_EACH(b, "count", ASSAY_ROWS, counted, {state(b), ASSAY_INOUT});
+        return b->status(b);
+      },
+      default_options());
+  REQUIRE(count.ok());
+  REQUIRE((*count)->run(false).ok());
+  const graph::Buffer& narrow = m.state.at("rows.narrow");
+  CHECK(narrow.ld == 4);
+  CHECK(narrow.bytes.size() == 500 * 4 * 8);
+  CHECK(narrow.get(499, 2) == 499 + 2000);
 }
 
 TEST_CASE("a block that is not finite is not committed, and the step says so") {
