@@ -257,8 +257,26 @@ class Loop {
     auto made = own_->run(false);
     if (!made) return not_finite(std::move(made.error()));
     if (made->has_objective) row.loss = row.objective = made->objective;
+    take_reports(*made);
     const auto found = made->reports.find("kkt");
     if (found != made->reports.end()) row.kkt = found->second;
+    return {};
+  }
+
+  // What MEASURE says of the model as it is, in place of what the last step said of the one before.
+  void take_reports(const graph::StepResult& made) {
+    for (size_t i = 0; i < reports_.size(); ++i)
+      if (const auto found = made.reports.find(reports_[i]); found != made.reports.end())
+        last_reports_[i] = found->second;
+  }
+  Expected<void> close_reports() {
+    if (reports_.empty() || own_) return {};  // else said with the residual
+    auto plan = solver_->plan(ASSAY_MEASURE, model_, options_);
+    if (!plan) return std::move(plan.error());
+    if (!*plan) return {};
+    auto made = (*plan)->run(false);
+    if (!made) return not_finite(std::move(made.error()));
+    take_reports(*made);
     return {};
   }
 
@@ -301,6 +319,7 @@ class Loop {
     if (!own_ || makes_rows()) return kNotMeasured;
     auto step = own_->run(false);
     if (!step) return std::move(step.error());
+    take_reports(*step);
     const auto found = step->reports.find("kkt");
     return found == step->reports.end() ? kNotMeasured : found->second;
   }
@@ -420,6 +439,7 @@ class Loop {
     auto kkt = residual(*e);
     if (!kkt) ASSAY_TRY(not_finite(std::move(kkt.error())));
     row.kkt = e->kkt = kkt ? *kkt : kNotMeasured;
+    ASSAY_TRY(close_reports());
     ASSAY_TRY(measure_factors(row, stop_ != Stop::kInterrupted));
     row.metrics.insert(row.metrics.end(), last_reports_.begin(), last_reports_.end());
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;

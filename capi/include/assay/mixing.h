@@ -206,6 +206,58 @@ static inline void assay_mixing_solve(int64_t k, const double *G, int64_t ldg, c
   assay_mixing_keep_(&s);
 }
 
+/* The terms of half a row's squared error (Buhmann and Pletscher 2010, eq. 9):
+     1/2 |x - w H|^2 = 1/2 sum_a w_a |x - h_a|^2 - 1/2 sum_a w_a |h_a - w H|^2,
+   and the last sum, the spread, is half of w'Dw, D_ac = |h_a - h_c|^2: no digits cancel. */
+
+/* D (k x k) += the part of these columns of X; weights of the columns, or NULL. H: rows are columns of X. */
+static inline void assay_mixing_distances(const assay_view *H, const double *weights, double *D,
+                                          int64_t ldd) {
+  for (int64_t j = 0; j < H->rows; j++) {
+    const double *h = (const double *)H->data + j * H->stride, c = weights ? weights[j] : 1;
+    for (int64_t a = 0; a < H->cols; a++)
+      for (int64_t b = 0; b < H->cols; b++) D[a * ldd + b] += c * (h[a] - h[b]) * (h[a] - h[b]);
+  }
+}
+
+/* Half the spread of w, by distances. */
+static inline double assay_mixing_spread(int64_t k, const double *w, const double *D, int64_t ldd) {
+  double total = 0;
+  for (int64_t a = 0; a < k; a++) {
+    double mixed = 0;
+    if (w[a] == 0) continue;
+    for (int64_t c = 0; c < k; c++) mixed += D[a * ldd + c] * w[c];
+    total += w[a] * mixed;
+  }
+  return total / 4;
+}
+
+/* Likewise by a Gram matrix of its own, where entries count differently. */
+static inline double assay_mixing_spread_of_gram(int64_t k, const double *w, const double *G,
+                                                 int64_t ldg) {
+  double total = 0;
+  for (int64_t a = 0; a < k; a++) {
+    double mixed = 0;
+    if (w[a] == 0) continue;
+    for (int64_t c = 0; c < k; c++) mixed += G[a * ldg + c] * w[c];
+    total += w[a] * (G[a * ldg + a] - mixed);
+  }
+  return total / 2;
+}
+
+/* Half a row's squared error less 1/2 |x|^2, of its normal equations: 1/2 w'G w - r'w. */
+static inline double assay_mixing_error(int64_t k, const double *w, const double *G, int64_t ldg,
+                                        const double *r) {
+  double total = 0;
+  for (int64_t a = 0; a < k; a++) {
+    double mixed = 0;
+    if (w[a] == 0) continue;
+    for (int64_t c = 0; c < k; c++) mixed += G[a * ldg + c] * w[c];
+    total += w[a] * (mixed / 2 - r[a]);
+  }
+  return total;
+}
+
 /* ASSAY_OK where the set of W is the simplex, seen by what it makes of two points: 0 goes to the middle, (2, 0, ..) to a
    corner. In a function over rows of W. */
 static inline int32_t assay_mixing_check(const assay_host *host,

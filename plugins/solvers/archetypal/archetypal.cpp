@@ -12,7 +12,9 @@
 // once, a step twice more: 2 n d k flops a turn and 6 n d k. Never raises the objective. B starts
 // at the rows nearest to the start of H. The residual is that of W, or the gap sum_i b_i g_i -
 // min_i g_i of an archetype relative to |h_a| (|S_a| + |HQ_a|) where it is larger. Cutler and
-// Breiman 1994; Bauckhage et al. 2015; Lacoste-Julien and Jaggi 2015.
+// Breiman 1994; Bauckhage et al. 2015; Lacoste-Julien and Jaggi 2015. A row of weight v counts as v
+// rows, one of weight 0 is in no archetype; with weights c of columns P = C (HQ - S). Each step
+// reports the two terms of 1/2 |X - W H|^2 at the model it begins with, `bound` and `correction`.
 #include <assay/mixing.h>
 #include <assay/steps.h>
 
@@ -27,7 +29,8 @@ namespace {
 
 using namespace assay::author;
 
-constexpr int64_t kGroup = 24;  // components that share a line of least keys
+constexpr double kLast = 1e300;  // a key behind all others
+constexpr int64_t kGroup = 24;   // components that share a line of least keys
 
 class Archetypal {
  public:
@@ -37,6 +40,7 @@ class Archetypal {
         k_(p.k[0]),
         n_(p.n),
         d_(p.d),
+        weighted_(p.flags & ASSAY_PROBLEM_UNEQUAL),
         known_(p.factor_flags[1] & ASSAY_FACTOR_FROZEN) {
     const uint32_t w = p.factor_flags[0], h = p.factor_flags[1];
     if (!(w & (ASSAY_FACTOR_SET | ASSAY_FACTOR_FROZEN)) ||
@@ -59,7 +63,7 @@ class Archetypal {
                     "solver `archetypal` cannot go on with other rows: its archetypes are mixtures "
                     "of the rows it was fitted on")
           .help("fit all rows together, or `assay transform` the new ones");
-    square_ = p.x_sumsq > 0 ? p.x_sumsq / static_cast<double>(p.n) : 1;
+    half_square_ = p.x_sumsq / 2;
     inner_ = Options(call.host, p.options).integer("inner");
   }
 
@@ -117,16 +121,31 @@ class Archetypal {
     const assay_buf R = b.local("products", ASSAY_ROWS), own = b.local("squares", ASSAY_ROWS, 1),
                     sizes = b.sum("sizes", 1, k_), keys = b.local("keys", ASSAY_ROWS),
                     B = coefficients(b);
-    b.times(R, ASSAY_X, b.factor(1));
+    assay_buf H = b.factor(1);
+    if (weighted_) {
+      H = b.local("weighted_h", ASSAY_COLS);
+      b.each<&Archetypal::weigh_rows>(
+          "weighted_h", ASSAY_COLS,
+          {{b.factor(1), ASSAY_IN}, {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}, {H, ASSAY_OUT}});
+    }
+    b.times(R, ASSAY_X, H);
     b.times(own, ASSAY_X, b.given(ASSAY_COL_WEIGHTS), ASSAY_SQUARE);
     b.each<&Archetypal::measure_h>("sizes", ASSAY_COLS,
-                                   {{b.factor(1), ASSAY_IN}, {sizes, ASSAY_ADD}});
+                                   {{b.factor(1), ASSAY_IN}, {H, ASSAY_IN}, {sizes, ASSAY_ADD}});
     b.each<&Archetypal::nearness>(
         "keys", ASSAY_ROWS, {{R, ASSAY_IN}, {own, ASSAY_IN}, {sizes, ASSAY_IN}, {keys, ASSAY_OUT}});
+    leave_out(b, keys);
     std::vector<assay_arg> found;
     find_least(b, "nearest", keys, keys, 0, std::min(k_, n_), found);
     b.each<&Archetypal::place>("start", ASSAY_ROWS, {{listed(b, found), ASSAY_IN}, {B, ASSAY_OUT}});
     combine(b, B);
+  }
+
+  // Rows of weight 0 come last.
+  void leave_out(const Builder& b, assay_buf keys) const {
+    if (!weighted_) return;
+    b.each<&Archetypal::put_last>("left_out", ASSAY_ROWS,
+                                  {{b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN}, {keys, ASSAY_INOUT}});
   }
 
   // H = B'X
@@ -142,8 +161,15 @@ class Archetypal {
   Products products(const Builder& b) const {
     const Products p{b.local("xw", ASSAY_COLS), b.sum("gram_w", k_, k_), b.local("hq", ASSAY_COLS),
                      b.local("slope_h", ASSAY_COLS), b.sum("level", 1, k_)};
-    b.times(p.S, ASSAY_X, b.factor(0));
-    b.gram(p.Q, b.factor(0), b.factor(0));
+    assay_buf W = b.factor(0);
+    if (weighted_) {
+      W = b.local("weighted_w", ASSAY_ROWS);
+      b.each<&Archetypal::weigh_rows>(
+          "weighted_w", ASSAY_ROWS,
+          {{b.factor(0), ASSAY_IN}, {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN}, {W, ASSAY_OUT}});
+    }
+    b.times(p.S, ASSAY_X, W);
+    b.gram(p.Q, W, b.factor(0));
     return p;
   }
   // P = HQ - S, g = X P and sum_i b_i g_i = h'p.
@@ -154,6 +180,7 @@ class Archetypal {
                                   {{p.HQ, ASSAY_IN},
                                    {p.S, ASSAY_IN},
                                    {b.factor(1), ASSAY_IN},
+                                   {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
                                    {p.P, ASSAY_OUT},
                                    {p.level, ASSAY_ADD}});
     b.times(g, ASSAY_X, p.P);
@@ -163,6 +190,7 @@ class Archetypal {
   void step(const Builder& b) const {
     const assay_buf G = b.local("gram_h", ASSAY_ROWS, k_ * k_), r = b.local("rhs_w", ASSAY_ROWS);
     b.normals(ASSAY_ROWS, G, r);
+    report_terms(b, G, r);
     b.each<&Archetypal::mix>("solve_w", ASSAY_ROWS,
                              {{b.factor(0), ASSAY_INOUT}, {G, ASSAY_IN}, {r, ASSAY_IN}});
     if (known_) return;
@@ -170,17 +198,42 @@ class Archetypal {
     const Products p = products(b);
     const assay_buf own = b.local("squares", ASSAY_ROWS, 1);
     b.times(own, ASSAY_X, b.given(ASSAY_COL_WEIGHTS), ASSAY_SQUARE);
+    const assay_buf size = b.sum("size_of_rows", 1, 2);
+    b.each<&Archetypal::add_squares>(
+        "size_of_rows", ASSAY_ROWS,
+        {{own, ASSAY_IN}, {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN}, {size, ASSAY_ADD}});
     b.loop(inner_, ASSAY_NO);
-    turn(b, p, B, own);
+    turn(b, p, B, own, size);
     b.end();
     combine(b, B);
   }
 
-  void turn(const Builder& b, const Products& p, assay_buf B, assay_buf own) const {
+  // The bound and the correction.
+  void report_terms(const Builder& b, assay_buf G, assay_buf r) const {
+    const assay_buf D = b.sum("distances", k_, k_), sums = b.sum("terms", 1, 2),
+                    bound = b.small("bound", 1, 1), correction = b.small("correction", 1, 1);
+    b.each<&Archetypal::separate>(
+        "distances", ASSAY_COLS,
+        {{b.factor(1), ASSAY_IN}, {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}, {D, ASSAY_ADD}});
+    b.each<&Archetypal::add_terms>("terms", ASSAY_ROWS,
+                                   {{b.factor(0), ASSAY_IN},
+                                    {G, ASSAY_IN},
+                                    {r, ASSAY_IN},
+                                    {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
+                                    {D, ASSAY_IN},
+                                    {sums, ASSAY_ADD}});
+    b.each<&Archetypal::finish_terms>(
+        "finish_terms", ASSAY_ONE, {{sums, ASSAY_IN}, {bound, ASSAY_OUT}, {correction, ASSAY_OUT}});
+    b.report("bound", bound);
+    b.report("correction", correction);
+  }
+
+  void turn(const Builder& b, const Products& p, assay_buf B, assay_buf own, assay_buf size) const {
     const assay_buf g = slope(b, p), keys = b.local("keys", ASSAY_ROWS);
     b.each<&Archetypal::rank>(
         "keys", ASSAY_ROWS,
-        {{g, ASSAY_IN}, {own, ASSAY_IN}, {p.level, ASSAY_IN}, {keys, ASSAY_OUT}});
+        {{g, ASSAY_IN}, {own, ASSAY_IN}, {p.level, ASSAY_IN}, {size, ASSAY_IN}, {keys, ASSAY_OUT}});
+    leave_out(b, keys);
     std::vector<assay_arg> found;
     find_least(b, "least", keys, B, 0, 1, found);
     find_least(b, "most", keys, B, 1, 1, found);
@@ -189,9 +242,13 @@ class Archetypal {
     b.gather(A, rows);
     b.each<&Archetypal::weigh>("mass", ASSAY_ROWS,
                                {{rows, ASSAY_IN}, {B, ASSAY_IN}, {mass, ASSAY_ADD}});
-    b.each<&Archetypal::search>(
-        "steps", ASSAY_ONE,
-        {{A, ASSAY_IN}, {p.P, ASSAY_IN}, {p.Q, ASSAY_IN}, {mass, ASSAY_IN}, {t, ASSAY_OUT}});
+    b.each<&Archetypal::search>("steps", ASSAY_ONE,
+                                {{A, ASSAY_IN},
+                                 {p.P, ASSAY_IN},
+                                 {p.Q, ASSAY_IN},
+                                 {mass, ASSAY_IN},
+                                 {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
+                                 {t, ASSAY_OUT}});
     b.each<&Archetypal::move_h>("move_h", ASSAY_COLS,
                                 {{b.factor(1), ASSAY_INOUT}, {A, ASSAY_IN}, {t, ASSAY_IN}});
     b.each<&Archetypal::move_b>(
@@ -203,6 +260,7 @@ class Archetypal {
     const assay_buf G = b.local("gram_h", ASSAY_ROWS, k_ * k_), r = b.local("rhs_w", ASSAY_ROWS),
                     w = b.sum("squares_w", 1, 3), kkt = b.small("kkt", 1, 1);
     b.normals(ASSAY_ROWS, G, r);
+    report_terms(b, G, r);
     b.each<&Archetypal::residual_w>(
         "residual_w", ASSAY_ROWS,
         {{b.factor(0), ASSAY_IN}, {G, ASSAY_IN}, {r, ASSAY_IN}, {w, ASSAY_ADD}});
@@ -212,12 +270,18 @@ class Archetypal {
       const Products p = products(b);
       const assay_buf g = slope(b, p), at = b.sum("at_b", 1, k_), sizes = b.sum("sizes", 3, k_),
                       least = b.buffer("least", ASSAY_ONE, ASSAY_MIN, 1, k_);
-      b.each<&Archetypal::add_gap>(
-          "gap", ASSAY_ROWS,
-          {{g, ASSAY_IN}, {coefficients(b), ASSAY_IN}, {at, ASSAY_ADD}, {least, ASSAY_ADD}});
-      b.each<&Archetypal::add_sizes>(
-          "sizes", ASSAY_COLS,
-          {{b.factor(1), ASSAY_IN}, {p.S, ASSAY_IN}, {p.HQ, ASSAY_IN}, {sizes, ASSAY_ADD}});
+      b.each<&Archetypal::add_gap>("gap", ASSAY_ROWS,
+                                   {{g, ASSAY_IN},
+                                    {coefficients(b), ASSAY_IN},
+                                    {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
+                                    {at, ASSAY_ADD},
+                                    {least, ASSAY_ADD}});
+      b.each<&Archetypal::add_sizes>("sizes", ASSAY_COLS,
+                                     {{b.factor(1), ASSAY_IN},
+                                      {p.S, ASSAY_IN},
+                                      {p.HQ, ASSAY_IN},
+                                      {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
+                                      {sizes, ASSAY_ADD}});
       b.each<&Archetypal::larger>(
           "residual", ASSAY_ONE,
           {{w, ASSAY_IN}, {at, ASSAY_IN}, {least, ASSAY_IN}, {sizes, ASSAY_IN}, {kkt, ASSAY_OUT}});
@@ -259,11 +323,23 @@ class Archetypal {
       rows(first + i, 0) = least(place, 1);
     }
   }
-  // {H, sizes}
+  // {F, weights of its rows, out}
+  void weigh_rows(const Block& b) const {
+    const Matrix F = b.matrix(0), v = b.matrix(1), out = b.matrix(2);
+    for (int64_t i = 0; i < F.rows(); ++i)
+      for (int64_t a = 0; a < k_; ++a) out(i, a) = v(i, 0) * F(i, a);
+  }
+  // {row weights, keys}
+  void put_last(const Block& b) const {
+    const Matrix v = b.matrix(0), keys = b.matrix(1);
+    for (int64_t i = 0; i < keys.rows(); ++i)
+      if (!(v(i, 0) > 0)) std::ranges::fill(keys.row(i), kLast);
+  }
+  // {H, H times the columns' weights, sizes}
   void measure_h(const Block& b) const {
-    const Matrix H = b.matrix(0), sizes = b.matrix(1);
+    const Matrix H = b.matrix(0), weighted = b.matrix(1), sizes = b.matrix(2);
     for (int64_t j = 0; j < H.rows(); ++j)
-      for (int64_t a = 0; a < k_; ++a) sizes(0, a) += H(j, a) * H(j, a);
+      for (int64_t a = 0; a < k_; ++a) sizes(0, a) += H(j, a) * weighted(j, a);
   }
   // {products, squares, sizes, keys}
   void nearness(const Block& b) const {
@@ -283,23 +359,33 @@ class Archetypal {
     for (int64_t j = 0; j < from.rows(); ++j)
       for (int64_t a = 0; a < k_; ++a) to(j, a) = from(j, a);
   }
-  // {HQ, S, H, P, level}
+  // {HQ, S, H, column weights, P, level}
   void subtract(const Block& b) const {
-    const Matrix left = b.matrix(0), right = b.matrix(1), H = b.matrix(2), P = b.matrix(3),
-                 level = b.matrix(4);
+    const Matrix left = b.matrix(0), right = b.matrix(1), H = b.matrix(2), c = b.matrix(3),
+                 P = b.matrix(4), level = b.matrix(5);
     for (int64_t j = 0; j < P.rows(); ++j)
       for (int64_t a = 0; a < k_; ++a) {
-        P(j, a) = left(j, a) - right(j, a);
+        P(j, a) = c(j, 0) * (left(j, a) - right(j, a));
         level(0, a) += H(j, a) * P(j, a);
       }
   }
-  // {g, squares, level, keys}: how far below the mean slope of the archetype a row's is. Exact line
-  // search leaves two rows with one slope; a little of their length tells them apart, whatever the
-  // order of sums and of rows.
+  // {squares, row weights, sums of both}
+  void add_squares(const Block& b) const {
+    const Matrix own = b.matrix(0), v = b.matrix(1), sums = b.matrix(2);
+    for (int64_t i = 0; i < own.rows(); ++i) {
+      sums(0, 0) += v(i, 0) * own(i, 0);
+      sums(0, 1) += v(i, 0);
+    }
+  }
+  // {g, squares, level, sums of squares, keys}: how far below the mean slope of the archetype a
+  // row's is. Exact line search leaves two rows with one slope; a little of their length tells them
+  // apart, whatever the order of sums and of rows.
   void rank(const Block& b) const {
-    const Matrix g = b.matrix(0), own = b.matrix(1), level = b.matrix(2), keys = b.matrix(3);
+    const Matrix g = b.matrix(0), own = b.matrix(1), level = b.matrix(2), sums = b.matrix(3),
+                 keys = b.matrix(4);
+    const double mean = sums(0, 0) > 0 ? sums(0, 0) / sums(0, 1) : 1;
     for (int64_t i = 0; i < g.rows(); ++i) {
-      const double size = own(i, 0) / square_, much = 1 + 1e-3 * size / (1 + size);
+      const double size = own(i, 0) / mean, much = 1 + 1e-3 * size / (1 + size);
       for (int64_t a = 0; a < k_; ++a) keys(i, a) = (g(i, a) - level(0, a)) * much;
     }
   }
@@ -316,6 +402,31 @@ class Archetypal {
     }
   }
 
+  // {H, column weights, D}
+  void separate(const Block& b) const {
+    const auto* c = static_cast<const double*>(b.view(1).data);
+    auto* D = static_cast<double*>(b.view(2).data);
+    assay_mixing_distances(&b.view(0), c, D, b.view(2).stride);
+  }
+  // {W, G, r, row weights, D, sums}: half the squared error less 1/2 |X|^2, and half the spread.
+  void add_terms(const Block& b) const {
+    const Matrix W = b.matrix(0), r = b.matrix(2), v = b.matrix(3), sums = b.matrix(5);
+    const assay_view &G = b.view(1), &D = b.view(4);
+    for (int64_t i = 0; i < W.rows(); ++i) {
+      const auto* g = static_cast<const double*>(G.data) + i * G.step;
+      const double* w = W.row(i).data();
+      sums(0, 0) += assay_mixing_error(k_, w, g, G.stride, r.row(i).data());
+      sums(0, 1) +=
+          v(i, 0) * assay_mixing_spread(k_, w, static_cast<const double*>(D.data), D.stride);
+    }
+  }
+  // {sums, bound, correction}
+  void finish_terms(const Block& b) const {
+    const Matrix sums = b.matrix(0);
+    b.number(1) = half_square_ + sums(0, 0) + sums(0, 1);
+    b.number(2) = 0 - sums(0, 1);
+  }
+
   // {rows, B, mass}: of the rows each archetype moves towards and away from.
   void weigh(const Block& b) const {
     const Matrix rows = b.matrix(0), B = b.matrix(1), mass = b.matrix(2);
@@ -325,10 +436,10 @@ class Archetypal {
     }
   }
 
-  // {atoms, P, Q, mass, steps}
+  // {atoms, P, Q, mass, column weights, steps}
   void search(const Block& b) const {
     const Matrix A = b.matrix(0), P = b.matrix(1), Q = b.matrix(2), mass = b.matrix(3),
-                 t = b.matrix(4);
+                 weight = b.matrix(4), t = b.matrix(5);
     const int64_t d = P.rows();
     const auto slope = b.call().scratch<double>(d * k_);
     for (int64_t j = 0; j < d; ++j)
@@ -338,13 +449,13 @@ class Archetypal {
       for (int64_t j = 0; j < d; ++j) {
         const double move = A(a, j) - A(k_ + a, j);
         fall -= move * slope[static_cast<size_t>(j * k_ + a)];
-        length += move * move;
+        length += weight(j, 0) * move * move;
       }
       const double bend = Q(a, a) * length;
       t(0, a) = bend > 0 ? std::clamp(fall / bend, -mass(0, a), mass(0, k_ + a)) : 0;
       if (t(0, a) == 0) continue;
       for (int64_t j = 0; j < d; ++j) {
-        const double move = t(0, a) * (A(a, j) - A(k_ + a, j));
+        const double move = weight(j, 0) * t(0, a) * (A(a, j) - A(k_ + a, j));
         for (int64_t c = 0; c < k_; ++c) slope[static_cast<size_t>(j * k_ + c)] += move * Q(a, c);
       }
     }
@@ -406,22 +517,26 @@ class Archetypal {
     return sum;
   }
 
-  // {g, B, sum b g, least g}
+  // {g, B, row weights, sum b g, least g}
   void add_gap(const Block& b) const {
-    const Matrix g = b.matrix(0), B = b.matrix(1), at = b.matrix(2), least = b.matrix(3);
+    const Matrix g = b.matrix(0), B = b.matrix(1), v = b.matrix(2), at = b.matrix(3),
+                 least = b.matrix(4);
     for (int64_t i = 0; i < g.rows(); ++i)
       for (int64_t a = 0; a < k_; ++a) {
         at(0, a) += B(i, a) * g(i, a);
-        least(0, a) = std::min(least(0, a), g(i, a));
+        if (v(i, 0) > 0) least(0, a) = std::min(least(0, a), g(i, a));
       }
   }
-  // {H, S, HQ, squares of each}
+  // {H, S, HQ, column weights, squares of each}
   void add_sizes(const Block& b) const {
-    const Matrix sizes = b.matrix(3);
+    const Matrix c = b.matrix(3), sizes = b.matrix(4);
     for (int32_t m = 0; m < 3; ++m) {
       const Matrix F = b.matrix(m);
       for (int64_t j = 0; j < F.rows(); ++j)
-        for (int64_t a = 0; a < k_; ++a) sizes(m, a) += F(j, a) * F(j, a);
+        for (int64_t a = 0; a < k_; ++a) {
+          const double f = m == 0 ? F(j, a) : c(j, 0) * F(j, a);
+          sizes(m, a) += f * f;
+        }
     }
   }
   void alone(const Block& b) const { b.number(1) = assay_residual(b.matrix(0).row(0).data()); }
@@ -440,20 +555,21 @@ class Archetypal {
   const assay_host* host_;
   const assay_penalty_calls* penalties_;
   int64_t k_, n_, d_, inner_ = 1;
-  double square_ = 1;  // mean of the rows' squares
-  bool known_;
+  double half_square_ = 0;  // 1/2 |X|^2
+  bool weighted_, known_;
 };
 
 constexpr assay_option options[] = {
     integer_option("inner", "Frank-Wolfe turns of the archetypes per step", 8, 1, 1000),
     kNoMoreOptions};
-constexpr assay_solver vtable = solver_table<Archetypal>(ASSAY_NEEDS_SQUARED,
-                                                         ASSAY_NEEDS_PROX,
-                                                         ASSAY_TAKES_SPARSE,
-                                                         "simplex:W",
-                                                         ASSAY_SOLVER_NO_RESIDUAL,
-                                                         nullptr,
-                                                         "kmeans_plus_plus");
+constexpr assay_solver vtable =
+    solver_table<Archetypal>(ASSAY_NEEDS_SQUARED,
+                             ASSAY_NEEDS_PROX,
+                             ASSAY_TAKES_SPARSE | ASSAY_TAKES_LINE_WEIGHTS,
+                             "simplex:W",
+                             ASSAY_SOLVER_NO_RESIDUAL,
+                             nullptr,
+                             "kmeans_plus_plus");
 constexpr assay_plugin plugin = describe(
     "assay.solver/1",
     "archetypal",
@@ -462,7 +578,11 @@ constexpr assay_plugin plugin = describe(
     "min 1/2 |X - W B'X|^2, rows of W and columns of B on the simplex;  H = B'X\n"
     "w_n <- argmin 1/2 w'G w - r'w on the simplex, G = H H', r = H x_n\n"
     "h_a <- h_a + t (x_s - x_v), s the row where the slope g is least, v that of B with\n"
-    "  the largest b_v (g_v - g_s), t by exact line search in [-b_sa, b_va]; `inner` times for all a\n"
+    "  the largest b_v (g_v - g_s), t by exact line search in [-b_sa, b_va]; `inner` times for all "
+    "a\n"
+    "a row of weight v counts as v rows; entries missing are refused: archetypes are whole rows\n"
+    "`bound` + `correction` = F in every row of the trace (half of what the metrics\n"
+    "`simplex_bound` and `simplex_correction` are)\n"
     "cost: 2ndk flops and one read of X for each of them, 6ndk and two reads beside them\n"
     "guarantee: the objective never rises; B is sparse",
     options,
