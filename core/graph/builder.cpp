@@ -30,7 +30,9 @@ assay_buf add_buffer(assay_builder* b, const assay_buffer* in) {
     return s.fail("buffer `" + d.name + "` has an unknown role");
   if (d.role == ASSAY_FACTOR)
     return s.fail("buffer `" + d.name + "`: factors come from `factor(side)`");
-  if (d.dtype != ASSAY_F64 && d.dtype != ASSAY_I32 && d.dtype != ASSAY_I64)
+  const bool narrow = d.dtype == ASSAY_F32 && ((d.role == ASSAY_STATE && d.axis == ASSAY_ROWS) ||
+                                               (d.role == ASSAY_LOCAL && d.axis == ASSAY_ONE));
+  if (d.dtype != ASSAY_F64 && d.dtype != ASSAY_I32 && d.dtype != ASSAY_I64 && !narrow)
     return s.fail("buffer `" + d.name + "` has an unknown dtype");
   if (d.role >= ASSAY_SUM && d.dtype != ASSAY_F64)
     return s.fail("statistic `" + d.name + "` must be float64");

@@ -187,7 +187,8 @@ class Block {
     }
     const bool lives = b.place == Place::kModel && (a.access & ASSAY_OUT);
     const bool by_component = (a.access & ASSAY_BY_COMPONENT) != 0;
-    if (dtype != ASSAY_F64 && dtype != ASSAY_F32) return true;  // integers: as they are
+    if (b.decl.dtype != ASSAY_F64) return true;  // integers and what was asked for in float32
+
     if (!lives && !by_component && dtype == ASSAY_F64) return true;
     const int64_t stride = by_component         ? (v.rows + 7) / 8 * 8
                            : dtype == ASSAY_F64 ? ld

@@ -12,13 +12,16 @@ int32_t LineReader::distances(int64_t n,
                               const double* squares,
                               double* out) {
   const bool stored = x_->sparse && !every_zero_;
-  if (axis_ != ASSAY_ROWS || n < 0 || P.cols != x_->cols || P.dtype != ASSAY_F64 ||
-      (stored && x_->unstored_zero && !squares))
+  if (axis_ != ASSAY_ROWS || n < 0 || P.cols != x_->cols ||
+      (P.dtype != ASSAY_F64 && P.dtype != ASSAY_F32) || (stored && x_->unstored_zero && !squares))
     return ASSAY_E_ARGUMENT;
   for (int64_t e = 0; e < n; ++e)
     if ((rows ? rows[e] : e) < 0 || (rows ? rows[e] : e) >= count_ || lines[e] < 0 ||
         lines[e] >= P.rows)
       return ASSAY_E_ARGUMENT;
+  const bool narrow = P.dtype == ASSAY_F32;
+  if (narrow && (stored || hides_ || x_->col_weights || compute_ != ASSAY_F32))
+    return ASSAY_E_ARGUMENT;
   const auto* points = static_cast<const double*>(P.data);
   if (stored) {
     for (int64_t e = 0; e < n; ++e)
@@ -26,6 +29,11 @@ int32_t LineReader::distances(int64_t n,
                                x_->unstored_zero ? squares[lines[e]] : 0);
   } else if (hides_) {
     return line_distances(n, rows, lines, P, out);
+  } else if (narrow) {
+    int64_t ldx = 0;
+    const auto* x = block_rows<float>(ldx);
+    kernels::narrow_distances(isa_)(n, rows, lines, x_->cols, x, ldx,
+                                    static_cast<const float*>(P.data), P.stride, out);
   } else if (compute_ == ASSAY_F32) {
     dense_distances<float>(n, rows, lines, P, out);
   } else {

@@ -8,7 +8,8 @@ namespace assay::graph {
 template <class T>
 void TypedLanes<T>::add_labels(const Op& op, Tile& t) const {
   const PlanBuffer &labels = buffer(op.right), &sums = buffer(op.out0);
-  const int32_t* l = reinterpret_cast<const int32_t*>(t.w->tiles.data() + labels.offset * t.stage->tile);
+  const int32_t* l =
+      reinterpret_cast<const int32_t*>(t.w->tiles.data() + labels.offset * t.stage->tile);
   if (labels.place != Place::kTile) {
     const Whole w = whole(frame_, op.right);
     l = static_cast<const int32_t*>(w.data) + t.first * w.ld;
@@ -17,7 +18,13 @@ void TypedLanes<T>::add_labels(const Op& op, Tile& t) const {
   double* to = statistic(t, op.out0);
   const bool sparse = x_.sparse && !op.densify;
   if (!sparse) load_rows(t, true);
+  const bool in_place = !sparse && t.x != nullptr && data::direct<T>(x_, t.first, 0) == t.x;
   for (int64_t i = 0; i < t.count; ++i) {
+    // The tile behind this one is asked for meanwhile, where the sweep has not done so: every
+    // second cache line.
+    if (in_place)
+      for (int64_t j = 64 / sizeof(T); j < x_.cols; j += 128 / sizeof(T))
+        __builtin_prefetch(t.x + (t.count + i) * t.ldx + j, 0, 2);
     const double w = weights ? weights[t.first + i] : 1.0;
     for (int64_t r = 0; r < labels.decl.width; ++r) {
       const int32_t c = l[i * labels.ld + r];

@@ -24,4 +24,16 @@ using Distances = void (*)(int64_t count,
 template <class T>
 Distances<T> distances(Isa isa);
 
+// The same of float32, summed in float32 in 64 lanes.
+using NarrowDistances = void (*)(int64_t count,
+                                 const int64_t* rows,
+                                 const int32_t* lines,
+                                 int64_t cols,
+                                 const float* x,
+                                 int64_t ldx,
+                                 const float* p,
+                                 int64_t ldp,
+                                 double* out);
+NarrowDistances narrow_distances(Isa isa);
+
 }  // namespace assay::kernels

@@ -39,6 +39,15 @@ namespace assay::kernels {
                     int64_t,                \
                     const double*,          \
                     double*);               \
+  void narrow_distances_of(int64_t,         \
+                           const int64_t*,  \
+                           const int32_t*,  \
+                           int64_t,         \
+                           const float*,    \
+                           int64_t,         \
+                           const float*,    \
+                           int64_t,         \
+                           double*);        \
   template <class T>                        \
   int64_t dense_scratch(int64_t k);         \
   template <class T>                        \
@@ -93,6 +102,15 @@ Distances<T> distances(Isa isa) {
 }
 template Distances<double> distances<double>(Isa);
 template Distances<float> distances<float>(Isa);
+
+NarrowDistances narrow_distances(Isa isa) {
+#if ASSAY_HAVE_X86
+  if (isa == Isa::kAvx512) return isa_avx512::narrow_distances_of;
+  if (isa == Isa::kAvx2) return isa_avx2::narrow_distances_of;
+#endif
+  static_cast<void>(isa);
+  return isa_baseline::narrow_distances_of;
+}
 
 const assay_math* math_table(Isa isa) {
 #if ASSAY_HAVE_X86

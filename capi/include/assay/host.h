@@ -218,7 +218,8 @@ typedef struct assay_entries {
    sweep; rows NULL: the first n. distances: out[e] = sum_j v_j (x_ij - P[lines[e], j])^2 over the observed entries of row
    i = rows[e] of the block (NULL: i = e), v the weights of the columns, by differences in float64, so that no digits cancel:
    each a function of row and line alone; equal rows one after another are read once. P: m x d float64; squares:
-   sum_j v_j P[l, j]^2 of each line, read where X is sparse. [worker] */
+   sum_j v_j P[l, j]^2 of each line, read where X is sparse. P in float32, of a run in float32 over dense X whose entries all
+   count alike: sums are float32's, of 64 parts. [worker] */
 typedef struct assay_tile {
   uint32_t struct_size, flags;
   int32_t (*line)(assay_ctx *ctx, int64_t i, assay_line *out);

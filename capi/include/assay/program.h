@@ -80,7 +80,8 @@ typedef int32_t (*assay_fn)(void *self, const assay_block *block);
 typedef struct assay_buffer {
   uint32_t struct_size, flags; /* ASSAY_BUFFER_OUTPUT */
   const char *name;            /* unique within the program */
-  int32_t axis, role, dtype;   /* dtype: ASSAY_NUM, ASSAY_F64, ASSAY_I32, ASSAY_I64 */
+  int32_t axis, role, dtype;   /* dtype: ASSAY_NUM, ASSAY_F64, ASSAY_I32, ASSAY_I64; of STATE on ROWS and LOCAL on ONE
+                                  ASSAY_F32, too, which functions see as it is, like integers */
   int32_t zero;                /* STATE: 1 starts as zeros */
   int64_t rows, width;         /* rows: for ONE only; width 0: the model's rank */
 } assay_buffer;

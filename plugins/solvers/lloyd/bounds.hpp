@@ -16,10 +16,19 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
 namespace assay::author {
 
-constexpr double kNowhere = 1e150;  // a bound where there is no other centroid
+constexpr float kNowhere = 1e30F;  // a bound where there is no other centroid
+// Bounds are kept in float32, a little below what they are.
+constexpr float kDown = 1 - 4e-7F, kUp = 1 + 4e-7F;
+static inline float below(double v) {
+  return v < static_cast<double>(kNowhere) ? static_cast<float>(v) * kDown : kNowhere;
+}
+static inline float above(double v) {
+  return v < static_cast<double>(kNowhere) ? static_cast<float>(v) * kUp : kNowhere;
+}
 
 // Which centroid each column holds: `groups` runs of `size` columns, -1 for none.
 struct Groups {
@@ -57,29 +66,37 @@ void gather_groups(const Groups& g, int64_t k, const Apart& apart, double* order
   }
 }
 
-// Lowers the bounds of a row; the least of them.
-ASSAY_SIMD static inline double fall_all(int64_t n,
-                                         double* __restrict__ low,
-                                         const double* __restrict__ falls) {
-  double least[8];
-  for (double& l : least) l = kNowhere;
-  int64_t s = 0;
-  for (; s + 8 <= n; s += 8)
-    for (int l = 0; l < 8; ++l) {
-      low[s + l] -= falls[s + l];
-      least[l] = low[s + l] < least[l] ? low[s + l] : least[l];
-    }
-  for (; s < n; ++s) {
-    low[s] -= falls[s];
-    least[0] = std::min(least[0], low[s]);
+// Lowers the bounds of a row; whether one is within reach.
+ASSAY_SIMD static inline bool fall_all(int64_t n,
+                                       float* __restrict__ low,
+                                       const float* __restrict__ falls,
+                                       float near) {
+  int32_t within = 0;
+  for (int64_t s = 0; s < n; ++s) {
+    const float bound = (low[s] - falls[s]) * kDown;
+    low[s] = bound;
+    within |= bound <= near ? 1 : 0;
   }
-  return *std::min_element(least, least + 8);
+  return within != 0;
+}
+// square[p] = 2 (half[p] - products[p]) + beside, and its root as a bound.
+ASSAY_SIMD static inline void squares_of(int64_t n,
+                                         const double* __restrict__ half,
+                                         const double* __restrict__ products,
+                                         double beside,
+                                         double* __restrict__ square,
+                                         float* __restrict__ low) {
+  for (int64_t p = 0; p < n; ++p) {
+    square[p] = 2 * (half[p] - products[p]) + beside;
+    low[p] = static_cast<float>(std::sqrt(square[p] > 0 ? square[p] : 0.0)) * kDown;
+  }
 }
 
 // What a step knows of the centroids.
 struct BoundedCentroids {
   assay_view shifted;   // d x columns of the groups
   assay_view lines;     // of the centroids, then the reference
+  assay_view narrow;    // of the centroids in float32, of a run in float32, else without data
   Matrix facts;         // of the columns, as nearest.hpp has them
   const double* moved;  // of the columns: squared, since the step before
   const double* order;
@@ -94,7 +111,7 @@ class BoundedRows {
               const Groups& g,
               const BoundedCentroids& c,
               int64_t k,
-              const Matrix& lower)
+              const Block2d<float>& lower)
       : b_(b),
         tile_(tile),
         g_(g),
@@ -103,13 +120,17 @@ class BoundedRows {
         k_(k),
         lower_(lower),
         rounding_(c.unit, c.facts, 0, g.columns()),
+        narrowing_(6e-8 * std::sqrt(*std::max_element(&c.facts(kSquare, 0),
+                                                      &c.facts(kSquare, 0) + g.columns()))),
         label_(b.call().scratch<int32_t>(n_)),
         before_(b.call().scratch<int32_t>(n_)),
         square_(b.call().scratch<double>(n_)),
         own_(b.call().scratch<double>(n_)),
         column_of_(b.call().scratch<int64_t>(k)),
         moves_(b.call().scratch<double>(g.columns())),
-        falls_(b.call().scratch<double>(g.groups)),
+        falls_(b.call().scratch<float>(g.groups)),
+        bounds_(b.call().scratch<float>(g.columns())),
+        squares_(b.call().scratch<double>(g.columns())),
         rows_(b.call().scratch<int64_t>(n_ * g.columns())),
         lines_(b.call().scratch<int32_t>(n_ * g.columns())),
         out_(b.call().scratch<double>(n_ * std::max(g.columns(), stride(g.columns())))) {
@@ -118,7 +139,8 @@ class BoundedRows {
       moves_[at(p)] = std::sqrt(c.moved[p]) * (1 + kLoose);
     }
     for (int64_t s = 0; s < g.groups; ++s)
-      falls_[at(s)] = *std::max_element(&moves_[at(s * g.size)], &moves_[at(s * g.size)] + g.size);
+      falls_[at(s)] =
+          above(*std::max_element(&moves_[at(s * g.size)], &moves_[at(s * g.size)] + g.size));
   }
 
   // fresh: no bounds yet. labels: those of the step before.
@@ -147,7 +169,7 @@ class BoundedRows {
   static size_t at(int64_t i) { return static_cast<size_t>(i); }
   static int64_t stride(int64_t columns) { return (columns + 7) / 8 * 8; }
   int64_t group_of(int64_t line) const { return column_of_[at(line)] / g_.size; }
-  double reach(int64_t i) const { return std::sqrt(own_[at(i)]) * (1 + kLoose); }
+  float reach(int64_t i) const { return above(std::sqrt(own_[at(i)])); }
   void measure(int64_t n,
                const int64_t* rows,
                std::span<const int32_t> lines,
@@ -166,7 +188,12 @@ class BoundedRows {
     rows_[at(pairs_)] = i;
     lines_[at(pairs_++)] = static_cast<int32_t>(c_.order[p]);
   }
-  void bound(int64_t i, int64_t s, double low) { lower_(i, s) = std::min(lower_(i, s), low); }
+  void bound(int64_t i, int64_t s, double low) {
+    lower_(i, s) = std::min(lower_(i, s), below(low));
+  }
+  bool falls_within(int64_t i, float near) {
+    return fall_all(g_.groups, &lower_(i, 0), falls_.data(), near);
+  }
 
   // Every row with every centroid: the label of the least score, and its distance.
   void begin() {
@@ -187,42 +214,48 @@ class BoundedRows {
       const int64_t best = column_of_[at(label_[at(i)])];
       const double away = std::sqrt(square_[at(i)]) + std::sqrt(c_.facts(kShifted, best)),
                    beside = own_[at(i)] - 2 * score(best, out[best]) - 4 * rounding_.slack(away);
-      for (int64_t s = 0; s < g_.groups; ++s) weigh(i, s, out + s * g_.size, beside);
+      weigh(i, 0, g_.groups, out, beside);
     }
   }
-  // Of a group's products with row i: what is near enough is asked for, the rest is the bound.
-  // beside: what lies between twice a score and the least the square can be.
-  void weigh(int64_t i, int64_t s, const double* products, double beside) {
-    double least = kNowhere * kNowhere;
-    for (int64_t q = 0; q < g_.size; ++q) {
-      const int64_t p = s * g_.size + q;
-      if (c_.order[p] < 0 || c_.order[p] == before_[at(i)]) continue;
-      const double square = 2 * score(p, products[q]) + beside;
-      if (square <= own_[at(i)])
-        ask(i, p);
-      else
-        least = std::min(least, square);
+  // Of the products of row i with some groups: what is near enough is asked for, the rest is the
+  // bound. beside: what lies between twice a score and the least the square can be.
+  void weigh(int64_t i, int64_t first, int64_t groups, const double* products, double beside) {
+    squares_of(groups * g_.size, &c_.facts(kHalf, first * g_.size), products, beside,
+               squares_.data(), bounds_.data());
+    const double own = own_[at(i)];
+    const int64_t label = column_of_[at(before_[at(i)])];
+    size_t q = 0;
+    for (int64_t s = first; s < first + groups; ++s) {
+      float least = kNowhere;
+      for (int64_t p = s * g_.size; p < (s + 1) * g_.size; ++p, ++q) {
+        if (p == label || c_.order[p] < 0) continue;
+        if (squares_[q] <= own)
+          ask(i, p);
+        else
+          least = std::min(least, bounds_[q]);
+      }
+      lower_(i, s) = least;
     }
-    lower_(i, s) = std::sqrt(least);
   }
 
   void fall_narrow() {
     for (int64_t i = 0; i < n_; ++i) {
-      double* low = &lower_(i, 0);
-      const double near = reach(i);
-      if (fall_all(g_.groups, low, falls_.data()) > near) continue;
+      const float near = reach(i);
+      if (!falls_within(i, near)) continue;
+      const float* low = &lower_(i, 0);
       for (int64_t s = 0; s < g_.groups; ++s)
         if (low[s] <= near) look(i, s, near);
     }
   }
   // One by one those of a group that may be as near.
-  void look(int64_t i, int64_t s, double near) {
-    const double before = lower_(i, s) + falls_[at(s)];
+  void look(int64_t i, int64_t s, float near) {
+    const int64_t label = column_of_[at(before_[at(i)])];
+    const double before = static_cast<double>(lower_(i, s)) + static_cast<double>(falls_[at(s)]);
     lower_(i, s) = kNowhere;
     for (int64_t p = s * g_.size; p < (s + 1) * g_.size; ++p) {
-      if (c_.order[p] < 0 || c_.order[p] == before_[at(i)]) continue;
-      const double low = before - moves_[at(p)] - kLoose * before;
-      if (low <= near)
+      if (c_.order[p] < 0 || p == label) continue;
+      const double low = before - moves_[at(p)] - 1e-6 * before;
+      if (g_.size == 1 || low <= static_cast<double>(near))
         ask(i, p);
       else
         bound(i, s, low);
@@ -236,7 +269,7 @@ class BoundedRows {
     std::fill(reference.begin(), reference.end(), static_cast<int32_t>(k_));
     int64_t n = 0;
     for (int64_t i = 0; i < n_; ++i)
-      if (fall_all(g_.groups, &lower_(i, 0), falls_.data()) <= reach(i)) rows[at(n++)] = i;
+      if (falls_within(i, reach(i))) rows[at(n++)] = i;
     measure(n, rows.data(), reference, away);
     const auto some = b_.call().scratch<int64_t>(n_), which = b_.call().scratch<int64_t>(n_);
     for (int64_t s = 0; s < g_.groups; ++s) {
@@ -250,14 +283,35 @@ class BoundedRows {
       multiply(m, some.data(), s * g_.size, g_.size);
       for (int64_t e = 0; e < m; ++e) {
         const double square = away[at(which[at(e)])];
-        weigh(some[at(e)], s, &out_[at(e * stride(g_.size))],
+        weigh(some[at(e)], s, 1, &out_[at(e * stride(g_.size))],
               square - 2 * rounding_.slack(std::sqrt(square)));
+      }
+    }
+  }
+
+  // In float32, where the run is: leaves of what was asked for what may be the nearest.
+  void thin() {
+    Call::check(tile_->distances(b_.call().ctx, pairs_, rows_.data(), lines_.data(), &c_.narrow,
+                                 nullptr, out_.data()));
+    const double loose = 1 - 6e-8 * (static_cast<double>(c_.narrow.cols) / 64 + 16);
+    const int64_t asked = std::exchange(pairs_, 0);
+    for (int64_t e = 0; e < asked; ++e) {
+      const int64_t i = rows_[at(e)];
+      const int32_t line = lines_[at(e)];
+      const double square = out_[at(e)], low = std::sqrt(square) * loose - narrowing_;
+      const bool sound = square > 1e-30 && square < 1e36;  // neither lost nor too large
+      if (sound && low > 0 && low * low > own_[at(i)]) {
+        bound(i, group_of(line), low);
+      } else {
+        rows_[at(pairs_)] = i;
+        lines_[at(pairs_++)] = line;
       }
     }
   }
 
   // Takes the distances asked for.
   void decide() {
+    if (c_.narrow.data) thin();
     measure(pairs_, rows_.data(), lines_, out_);
     for (int64_t e = 0; e < pairs_; ++e) {
       const size_t i = at(rows_[at(e)]);
@@ -279,12 +333,15 @@ class BoundedRows {
   Groups g_;
   const BoundedCentroids& c_;
   int64_t n_, k_;
-  Matrix lower_;
+  Block2d<float> lower_;
   Rounding rounding_;
+  double narrowing_;  // of a distance, where the centroid is taken in float32
   std::span<int32_t> label_, before_;
   std::span<double> square_, own_;  // of the nearest so far, of the label of the step before
   std::span<int64_t> column_of_;
-  std::span<double> moves_, falls_;
+  std::span<double> moves_;
+  std::span<float> falls_, bounds_;
+  std::span<double> squares_;
   int64_t pairs_ = 0;  // distances asked for
   std::span<int64_t> rows_;
   std::span<int32_t> lines_;

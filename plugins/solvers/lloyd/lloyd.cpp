@@ -20,6 +20,7 @@
 #include <assay/plugin.hpp>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "bounds.hpp"
 
@@ -37,6 +38,7 @@ class Lloyd : public Clusters<Lloyd> {
       : Clusters(call, p),
         restarts_(known_ ? 1 : Options(call.host, p.options).integer("restarts")),
         spherical_(Options(call.host, p.options).flag("spherical")),
+        f32_(p.flags & ASSAY_PROBLEM_F32),
         groups_(Groups::of(k_, d_)) {
     if (!known_ && (p.flags & ASSAY_PROBLEM_GOES_ON))
       throw Failure(ASSAY_E_COMBINATION,
@@ -93,7 +95,7 @@ class Lloyd : public Clusters<Lloyd> {
                     facts = b.sum("groups_facts", kCentroidFacts + 1, groups_.columns()),
                     lines = b.small("groups_lines", k_ + 1, d_),
                     before = b.buffer("centroids_before", ASSAY_COLS, ASSAY_STATE, 0, k_, true),
-                    lower = b.buffer("lower", ASSAY_ROWS, ASSAY_STATE, 0, groups_.groups, true);
+                    lower = b.floats("lower", ASSAY_STATE, 0, groups_.groups);
     const Rows r{b.sum("clusters_sizes", 2, k_), b.sum("clusters_totals", 2, 1),
                  b.local("clusters_near", ASSAY_ROWS, 1)};
     b.each<&Lloyd::turn_all>("groups_lines", ASSAY_ONE,
@@ -105,18 +107,18 @@ class Lloyd : public Clusters<Lloyd> {
                                   {before, ASSAY_INOUT},
                                   {shifted, ASSAY_OUT},
                                   {facts, ASSAY_ADD}});
-    b.each<&Lloyd::assign_some>("assign", ASSAY_ROWS,
-                                {{shifted, ASSAY_IN},
-                                 {facts, ASSAY_IN},
-                                 {lines, ASSAY_IN},
-                                 {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
-                                 {s.labels, ASSAY_INOUT},
-                                 {r.sizes, ASSAY_ADD},
-                                 {r.totals, ASSAY_ADD},
-                                 {r.near, ASSAY_OUT},
-                                 {order(b), ASSAY_IN},
-                                 {lower, ASSAY_INOUT}},
-                                0, ASSAY_EACH_X);
+    std::vector<assay_arg> args = {{shifted, ASSAY_IN},     {facts, ASSAY_IN},
+                                   {lines, ASSAY_IN},       {b.given(ASSAY_ROW_WEIGHTS), ASSAY_IN},
+                                   {s.labels, ASSAY_INOUT}, {r.sizes, ASSAY_ADD},
+                                   {r.totals, ASSAY_ADD},   {r.near, ASSAY_OUT},
+                                   {order(b), ASSAY_IN},    {lower, ASSAY_INOUT}};
+    if (f32_) {
+      const assay_buf narrow = b.floats("groups_narrow", ASSAY_LOCAL, k_, d_);
+      b.each<&Lloyd::narrow_lines>("groups_narrow", ASSAY_ONE,
+                                   {{lines, ASSAY_IN}, {narrow, ASSAY_OUT}});
+      args.push_back({narrow, ASSAY_IN});
+    }
+    b.each<&Lloyd::assign_some>("assign", ASSAY_ROWS, args, 0, ASSAY_EACH_X);
     return r;
   }
 
@@ -191,31 +193,51 @@ class Lloyd : public Clusters<Lloyd> {
     turn(b);
     for (int64_t j = 0; j < d_; ++j) lines(k_, j) = r(j, 0);
   }
+  // {lines, narrow}
+  void narrow_lines(const Block& b) const {
+    const Matrix lines = b.matrix(0);
+    for (int64_t a = 0; a < k_; ++a)
+      for (int64_t j = 0; j < d_; ++j) b.floats(1)(a, j) = static_cast<float>(lines(a, j));
+  }
   // {H, reference, order, H before, shifted, facts}; the last facts: the squared move.
   void shift_groups(const Block& b) const {
     const Matrix H = b.matrix(0), r = b.matrix(1), order = b.matrix(2), before = b.matrix(3),
                  shifted = b.matrix(4), facts = b.matrix(5);
+    const int64_t columns = groups_.columns();
+    const auto which = b.call().scratch<int64_t>(columns);
+    for (int64_t p = 0; p < columns; ++p)
+      which[static_cast<size_t>(p)] = static_cast<int64_t>(order(0, p));
+    double *half = &facts(kHalf, 0), *lengths = &facts(kShifted, 0), *squares = &facts(kSquare, 0),
+           *moved = &facts(kCentroidFacts, 0);
     for (int64_t j = 0; j < H.rows(); ++j) {
-      facts(kReference, 0) += r(j, 0) * r(j, 0);
-      for (int64_t p = 0; p < groups_.columns(); ++p) {
-        const auto a = static_cast<int64_t>(order(0, p));
-        shifted(j, p) = 0;
-        if (a < 0) continue;
-        const double c = H(j, a) - r(j, 0), move = H(j, a) - before(j, a);
-        shifted(j, p) = c;
-        facts(kHalf, p) += c * (c / 2 + r(j, 0));
-        facts(kShifted, p) += c * c;
-        facts(kCentroidFacts, p) += move * move;
-        before(j, a) = H(j, a);
+      const double* now = &H(j, 0);
+      double *old = &before(j, 0), *out = &shifted(j, 0);
+      const double at = r(j, 0);
+      facts(kReference, 0) += at * at;
+      for (int64_t p = 0; p < columns; ++p) {
+        const int64_t a = which[static_cast<size_t>(p)];
+        const double c = a < 0 ? 0 : now[a] - at, move = a < 0 ? 0 : now[a] - old[a];
+        out[p] = c;
+        half[p] += c * (c / 2 + at);
+        lengths[p] += c * c;
+        squares[p] += a < 0 ? 0 : now[a] * now[a];
+        moved[p] += move * move;
       }
+      std::copy_n(now, k_, old);
     }
   }
-  // {shifted, facts, lines, row weights, labels, sizes, totals, near, order, lower}
+  // {shifted, facts, lines, row weights, labels, sizes, totals, near, order, lower}, narrow lines
+  // of a run in float32
   void assign_some(const Block& b) const {
     const Matrix facts = b.matrix(1);
-    const BoundedCentroids centroids{
-        b.view(0), b.view(2), facts, &facts(kCentroidFacts, 0), &b.matrix(8)(0, 0), unit_};
-    BoundedRows rows(b, tile_, groups_, centroids, k_, b.matrix(9));
+    const BoundedCentroids centroids{b.view(0),
+                                     b.view(2),
+                                     f32_ ? b.view(10) : assay_view{},
+                                     facts,
+                                     &facts(kCentroidFacts, 0),
+                                     &b.matrix(8)(0, 0),
+                                     unit_};
+    BoundedRows rows(b, tile_, groups_, centroids, k_, b.floats(9));
     rows.run(b.labels(4), b.step() == 0);
     settle(b, rows, 0);
   }
@@ -292,7 +314,7 @@ class Lloyd : public Clusters<Lloyd> {
       labels(i, 0) = static_cast<int32_t>(all(i, best) - best * k_);
   }
   int64_t restarts_;
-  bool spherical_;
+  bool spherical_, f32_;
   Groups groups_;
   bool bounded_ = false;
 };

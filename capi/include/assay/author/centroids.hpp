@@ -66,8 +66,10 @@ class Centroids {
                                                 {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
                                                 {shifted, ASSAY_OUT},
                                                 {facts, ASSAY_ADD}});
+    // Ahead of the product, so that whatever reads it joins its sweep.
+    const assay_buf turned = lines(b, centres, width, name);
     b.times(out, ASSAY_X, shifted);
-    return {out, facts, lines(b, centres, width, name)};
+    return {out, facts, turned};
   }
   // The centroids a line each.
   assay_buf lines(const Builder &b, assay_buf centres, int64_t width, const std::string &name) const {

@@ -23,6 +23,7 @@ class Block {
   int32_t axis() const { return b_.axis; }
   int32_t tag() const { return b_.tag; }
   Matrix matrix(int32_t arg) const { return Matrix(b_.arg[arg]); }
+  Block2d<float> floats(int32_t arg) const { return Block2d<float>(b_.arg[arg]); }
   Block2d<int32_t> labels(int32_t arg) const { return Block2d<int32_t>(b_.arg[arg]); }
   const assay_view &view(int32_t arg) const { return b_.arg[arg]; }
   double &number(int32_t arg) const { return *static_cast<double *>(b_.arg[arg].data); }
@@ -97,6 +98,19 @@ class Builder {
     d.role = role;
     d.dtype = ASSAY_I32;
     d.zero = role == ASSAY_STATE ? 1 : 0;
+    d.width = width;
+    return b_->buffer(b_, &d);
+  }
+  // float32, a Block2d<float> to functions: STATE on ROWS, or a LOCAL of `rows` on ONE.
+  assay_buf floats(const char *name, int32_t role, int64_t rows, int64_t width) const {
+    assay_buffer d{};
+    d.struct_size = sizeof d;
+    d.name = name;
+    d.axis = role == ASSAY_STATE ? ASSAY_ROWS : ASSAY_ONE;
+    d.role = role;
+    d.dtype = ASSAY_F32;
+    d.zero = role == ASSAY_STATE ? 1 : 0;
+    d.rows = rows;
     d.width = width;
     return b_->buffer(b_, &d);
   }
