@@ -18,6 +18,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -123,7 +124,10 @@ class Loop {
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(make_feasible(model_));
     if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(more_starts());
     model_.apply = solver_->apply();
-    if (!task_.resume && stop_ == Stop::kNone) ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+    if (!task_.resume && stop_ == Stop::kNone) {
+      ASSAY_TRY(run_once(*solver_, ASSAY_PREPARE));
+      ASSAY_TRY(drop_start());
+    }
     graph::PlanOptions options = options_;
     if (task_.plan.cancel || task_.stop.max_seconds > 0) options.give_up = &give_up_;
     auto plan = solver_->plan(ASSAY_STEP, model_, options);
@@ -177,6 +181,24 @@ class Loop {
     if (!is_numeric(error)) return error;
     if (!numeric_) numeric_ = std::move(error);
     if (stop_ != Stop::kInterrupted && stop_ != Stop::kDiverged) stop_ = Stop::kNonFinite;
+    return {};
+  }
+
+  // What a solver tried before it chose a start is not the fit's: the host's `restarts` and state
+  // named `start.`, where only PREPARE asks for it.
+  Expected<void> drop_start() {
+    auto prepared = solver_->states(ASSAY_PREPARE, model_);
+    if (!prepared) return std::move(prepared.error());
+    std::erase_if(*prepared, [](const std::string& name) {
+      return name != "restarts" && name.rfind("start.", 0) != 0;
+    });
+    for (const int32_t purpose : {ASSAY_STEP, ASSAY_FINISH, ASSAY_MEASURE, ASSAY_APPLY}) {
+      if (prepared->empty()) return {};
+      auto used = solver_->states(purpose, model_);
+      if (!used) return std::move(used.error());
+      for (const std::string& name : *used) prepared->erase(name);
+    }
+    for (const std::string& name : *prepared) model_.state.erase(name);
     return {};
   }
 
@@ -258,6 +280,7 @@ class Loop {
     if (!made) return not_finite(std::move(made.error()));
     if (made->has_objective) row.loss = row.objective = made->objective;
     take_reports(*made);
+    take_penalty(*made, row);
     const auto found = made->reports.find("kkt");
     if (found != made->reports.end()) row.kkt = found->second;
     return {};
@@ -278,6 +301,14 @@ class Loop {
     if (!made) return not_finite(std::move(made.error()));
     take_reports(*made);
     return {};
+  }
+
+  // A solver that knows the objective may part it: what it calls the penalty, and the rest.
+  static void take_penalty(const graph::StepResult& result, TraceRow& row) {
+    const auto found = result.reports.find("penalty");
+    if (found == result.reports.end() || !result.has_objective) return;
+    row.penalty = found->second;
+    row.loss = result.objective - row.penalty;
   }
 
   void keep_best(const TraceRow& row) {
@@ -327,7 +358,7 @@ class Loop {
   Expected<void> measure_factors(TraceRow& row, bool closing = false) {
     auto penalty = penalty_value(model_);
     if (!penalty) return std::move(penalty.error());
-    row.penalty = *penalty;
+    if (std::isnan(row.penalty)) row.penalty = *penalty;
     auto metrics = measurer_->measure(closing);
     if (!metrics) return std::move(metrics.error());
     row.metrics = std::move(*metrics);
@@ -349,6 +380,7 @@ class Loop {
     if (wants_loss && !result->has_loss) p_.exact = true;
     if (result->has_loss && std::isnan(row.loss)) row.loss = result->loss;
     if (result->has_objective) row.objective = result->objective;
+    take_penalty(*result, row);
     for (size_t i = 0; i < reports_.size(); ++i) last_reports_[i] = result->reports[reports_[i]];
     if (due) row.metrics.insert(row.metrics.end(), last_reports_.begin(), last_reports_.end());
     if (task_.on_step) task_.on_step(p_.iteration, p_.seconds);
@@ -368,7 +400,7 @@ class Loop {
 
   void test(TraceRow& row) {
     if (std::isnan(row.objective)) row.objective = row.loss + row.penalty;
-    if (makes_w()) row.loss = row.objective;
+    if (makes_w() && std::isnan(row.loss)) row.loss = row.objective;
     row.rel_change = relative_change(p_.memory, row.objective);
     watch_digits(row.loss);
     StopRules rules = task_.stop;

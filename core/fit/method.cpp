@@ -3,11 +3,11 @@
 #include "core/fit/method.hpp"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/graph/ops.hpp"
 #include "core/graph/program.hpp"
 #include "core/plugin/context.hpp"
 #include "core/plugin/guard.hpp"
@@ -70,21 +70,38 @@ graph::Apply Method::apply() const {
   return {[this](assay_builder* b) { return build_(self_, b, ASSAY_APPLY); }, self_};
 }
 
-Expected<std::vector<std::string>> Method::reports(int32_t purpose, graph::Model& model) const {
+Expected<std::shared_ptr<const graph::Program>> Method::program(int32_t purpose,
+                                                                graph::Model& model) const {
   const graph::Apply before = std::exchange(model.apply, apply());
   auto program = graph::Program::build(
       model, chosen_.descriptor->id, self_,
       [this, purpose](assay_builder* b) { return build_(self_, b, purpose); },
       purpose == ASSAY_APPLY);
   model.apply = before;
+  return program;
+}
+
+Expected<std::vector<std::string>> Method::reports(int32_t purpose, graph::Model& model) const {
+  auto program = this->program(purpose, model);
   if (!program) return std::move(program.error());
-  static const std::set<std::string> kOwn = {"objective", "converged", "diverged", "kkt"};
+  static const std::set<std::string> kOwn = {"objective", "penalty", "converged", "diverged",
+                                             "kkt"};
   std::vector<std::string> names;
   for (const graph::Line& line : (*program)->body().lines) {
     if (line.kind != graph::LineKind::kReport) continue;
     const std::string name = line.name;
     if (kOwn.count(name) == 0) names.push_back(name);
   }
+  return names;
+}
+
+Expected<std::set<std::string>> Method::states(int32_t purpose, graph::Model& model) const {
+  auto program = this->program(purpose, model);
+  if (!program) return std::move(program.error());
+  std::set<std::string> names;
+  for (const graph::BufferDecl& d : (*program)->body().buffers)
+    if (d.role == ASSAY_STATE && d.side < 0 && d.given < 0 && !d.output)
+      names.insert((d.axis == ASSAY_ROWS ? graph::kRowsState : "") + d.name);
   return names;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ class Method {
   // Names of the numbers that a purpose's program reports, but for those with a meaning to the
   // host.
   Expected<std::vector<std::string>> reports(int32_t purpose, graph::Model& model) const;
+  // Keys of the model's state that a purpose's program asks for, but for results.
+  Expected<std::set<std::string>> states(int32_t purpose, graph::Model& model) const;
   // How many starts a solver wants.
   int64_t starts() const;
   ~Method();
@@ -51,6 +54,8 @@ class Method {
 
  private:
   Method() = default;
+  Expected<std::shared_ptr<const graph::Program>> program(int32_t purpose,
+                                                          graph::Model& model) const;
   Chosen chosen_;
   assay_loss_facts facts_{};
   void* self_ = nullptr;

@@ -119,6 +119,46 @@ TEST_CASE("a mean is the average of rows weighted by responsibilities, for every
   }
 }
 
+TEST_CASE("mean and covariance of a mixture are arrays of the result, for every family") {
+  const std::pair<const char*, double> families[] = {
+      {"gaussian", 0},
+      {"{ use: gaussian, covariance: tied }", 0},
+      {"{ use: gaussian, covariance: spherical }", 0},
+      {"bernoulli", 1},
+      {"poisson", 6},
+      {"multinomial", 6},
+      {"categorical", 3}};
+  for (const auto& [family, top] : families)
+    for (const char* solver : {"em", "{ use: online_em, batch: 64 }"}) {
+      CAPTURE(family);
+      const Problem p = top > 0 ? whole_numbers(140, 3, top, 4) : blobs(140, 3, 2, 3, 1e3, 4);
+      const Mixed m = fitted_mixture(
+          mixture(std::string("components: 2, density: ") + family, solver,
+                  "init: random_rows\nstop: { max_iter: 200, rel_tol: 0, patience: 0 }\n"),
+          dense(p));
+      const graph::Buffer &mean = m.model->state.at("mixture_mean"),
+                          &covariance = m.model->state.at("mixture_covariance");
+      REQUIRE(m.model->results.count("mixture_mean") == 1);
+      REQUIRE(m.model->results.count("mixture_covariance") == 1);
+      for (int64_t i = 0; i < 3; ++i) {
+        double first = 0, data = 0;
+        for (int64_t c = 0; c < 2; ++c) first += m.weight(c) * m.mean(c, i);
+        for (int64_t r = 0; r < p.n; ++r) data += p.x[static_cast<size_t>(r * 3 + i)] / 140;
+        CHECK(mean.get(0, i) == doctest::Approx(first).epsilon(1e-12));
+        // Where EM ends, but for the law whose mean is about the mean total of all rows.
+        if (solver[0] == 'e' && family[0] != 'm')
+          CHECK(mean.get(0, i) == doctest::Approx(data).epsilon(1e-5));
+        for (int64_t j = 0; j < 3; ++j) {
+          double second = 0;
+          for (int64_t c = 0; c < 2; ++c)
+            second += m.weight(c) * (m.covariance(c, i, j) + m.mean(c, i) * m.mean(c, j));
+          const double other = mean.get(0, i) * mean.get(0, j);
+          CHECK(std::abs(covariance.get(i, j) - (second - other)) < 1e-9 * (1 + std::abs(other)));
+        }
+      }
+    }
+}
+
 TEST_CASE("log-likelihoods of one component are those of the laws") {
   const Problem p = whole_numbers(40, 3, 5, 9);
   std::vector<double> rate(3, 0.0);

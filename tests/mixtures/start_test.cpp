@@ -43,8 +43,10 @@ TEST_CASE("F with a prior is minus log-likelihood and log prior, and never rises
   check_descent(*m.result, 1e-12);
   const std::vector<double> joints = joint(m, p);
   double posterior = std::lgamma(3 * a) - 3 * std::lgamma(a);
+  double likelihood = 0;
   for (int64_t i = 0; i < p.n; ++i)
-    posterior += log_sum_exp(&joints[static_cast<size_t>(i * 3)], 3);
+    likelihood += log_sum_exp(&joints[static_cast<size_t>(i * 3)], 3);
+  posterior += likelihood;
   std::vector<double> m0(2, 0.0), psi(2, 0.0);
   for (size_t j = 0; j < 2; ++j) {
     for (int64_t i = 0; i < p.n; ++i) m0[j] += p.x[static_cast<size_t>(i) * 2 + j] / 150;
@@ -59,6 +61,71 @@ TEST_CASE("F with a prior is minus log-likelihood and log prior, and never rises
                          m0, kappa, psi, nu);
   }
   CHECK(m.F() == doctest::Approx(-posterior).epsilon(1e-11));
+  // Q' - Q = ln p(theta): what a prior adds to F, likelihood and expected complete one alike.
+  const fit::TraceRow& last = m.result->trace.rows.back();
+  CHECK(last.penalty == doctest::Approx(likelihood - posterior).epsilon(1e-9));
+  CHECK(last.loss == doctest::Approx(-likelihood).epsilon(1e-11));
+}
+
+TEST_CASE(
+    "F = loss + penalty in every row; the likelihood is the expected complete one + entropy") {
+  const std::pair<const char*, const char*> laws[] = {
+      {"gaussian", "{ weights: 2, mean: 0.5, degrees: 6 }"},
+      {"{ use: gaussian, covariance: diag }", "none"},
+      {"bernoulli", "{ a: 2, b: 3 }"},
+      {"poisson", "{ a: 2, b: 0.5 }"},
+      {"multinomial", "{ a: 1.5, weights: 3 }"},
+      {"categorical", "{ a: 2 }"}};
+  for (const auto& [family, prior] : laws)
+    for (const char* solver : {"em", "{ use: online_em, batch: 40 }"}) {
+      CAPTURE(family);
+      CAPTURE(solver);
+      Problem p = blobs(120, 3, 2, 2, 1, 6);
+      if (family[0] != 'g' && family[0] != '{')
+        for (double& v : p.x)
+          v = std::clamp(std::floor(std::abs(v)), 0.0, family[0] == 'b' ? 1.0 : 4.0);
+      const Mixed m = fitted_mixture(
+          mixture(
+              std::string("components: 2, density: ") + family + ", prior: " + prior, solver,
+              "init: random_rows\nstop: { max_iter: 6, rel_tol: 0, patience: 0 }\n"
+              "measure: { every: 1, metrics: [log_likelihood, complete_log_likelihood, entropy, "
+              "bic] }\n"),
+          dense(p));
+      const double weights = 1, parameters = m.model->density->facts().free_parameters + weights;
+      for (const fit::TraceRow& row : m.result->trace.rows) {
+        CHECK(row.objective == doctest::Approx(row.loss + row.penalty).epsilon(1e-13));
+        CHECK(-row.loss == doctest::Approx(row.metrics[0]).epsilon(1e-11));
+        CHECK(row.metrics[0] == doctest::Approx(row.metrics[1] + row.metrics[2]).epsilon(1e-12));
+        CHECK(row.metrics[3] ==
+              doctest::Approx(parameters * std::log(120.0) - 2 * row.metrics[0]).epsilon(1e-12));
+        if (std::string(prior) == "none")
+          CHECK(row.penalty == 0);
+        else
+          CHECK(row.penalty != 0);
+      }
+    }
+}
+
+TEST_CASE("weights that are held equal are no parameters of aic, bic and icl") {
+  const Problem p = blobs(100, 2, 3, 3, 0, 9);
+  const auto fit = [&](const std::string& more) {
+    return fitted_mixture(
+        mixture("components: 3, density: gaussian", "{ use: em, assignment: hard" + more + " }",
+                "stop: { max_iter: 3, rel_tol: 0, patience: 0 }\n"
+                "measure: { every: 1, metrics: [aic, bic, icl, log_likelihood] }\n"),
+        dense(p));
+  };
+  const double laws = 3 * (2 + 3);
+  for (const auto& [m, parameters] :
+       {std::pair(fit(""), laws + 2), std::pair(fit(", equal_weights: true"), laws)})
+    for (const fit::TraceRow& row : m.result->trace.rows) {
+      CHECK(row.metrics[0] == doctest::Approx(2 * parameters - 2 * row.metrics[3]).epsilon(1e-12));
+      CHECK(row.metrics[1] ==
+            doctest::Approx(parameters * std::log(100.0) - 2 * row.metrics[3]).epsilon(1e-12));
+      // Hard assignments: F is minus the classification likelihood, which icl is about.
+      CHECK(row.metrics[2] ==
+            doctest::Approx(parameters * std::log(100.0) + 2 * row.objective).epsilon(1e-12));
+    }
 }
 
 TEST_CASE("EM never lowers the posterior, for every family and covariance") {
@@ -108,6 +175,12 @@ TEST_CASE("of several starts the best goes on") {
     };
     const Mixed one = run(""), many = run(", restarts: 8, restart_steps: 30");
     CHECK(many.F() <= one.F() + 1e-6);
+    // What was tried is not the model's.
+    for (const auto& [name, state] : many.model->state) {
+      CAPTURE(name);
+      CHECK(name.rfind("start.", 0) != 0);
+      CHECK(name != "restarts");
+    }
     check_descent(*many.result, 1e-12);
   }
 }

@@ -10,8 +10,8 @@ using namespace assay::author;
 class Aic : public MixtureMetric<Aic> {
  public:
   using MixtureMetric::MixtureMetric;
-  double value(const double* sums) const {
-    return 2 * free_parameters() - 2 * sums[kLogLikelihood];
+  double value(const double* sums, double parameters) const {
+    return 2 * parameters - 2 * sums[kLogLikelihood];
   }
 };
 

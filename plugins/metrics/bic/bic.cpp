@@ -10,8 +10,8 @@ using namespace assay::author;
 class Bic : public MixtureMetric<Bic> {
  public:
   using MixtureMetric::MixtureMetric;
-  double value(const double* sums) const {
-    return free_parameters() * std::log(sums[kRows]) - 2 * sums[kLogLikelihood];
+  double value(const double* sums, double parameters) const {
+    return parameters * std::log(sums[kRows]) - 2 * sums[kLogLikelihood];
   }
 };
 

@@ -10,7 +10,7 @@ using namespace assay::author;
 class Complete : public MixtureMetric<Complete> {
  public:
   using MixtureMetric::MixtureMetric;
-  double value(const double* sums) const { return sums[kComplete]; }
+  double value(const double* sums, double) const { return sums[kComplete]; }
 };
 
 constexpr assay_metric vtable = metric_table<Complete>(0);

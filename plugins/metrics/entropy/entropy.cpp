@@ -10,7 +10,7 @@ using namespace assay::author;
 class Entropy : public MixtureMetric<Entropy> {
  public:
   using MixtureMetric::MixtureMetric;
-  double value(const double* sums) const { return sums[kLogLikelihood] - sums[kComplete]; }
+  double value(const double* sums, double) const { return sums[kLogLikelihood] - sums[kComplete]; }
 };
 
 constexpr assay_metric vtable = metric_table<Entropy>(ASSAY_METRIC_LOWER_IS_BETTER);

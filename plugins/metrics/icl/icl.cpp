@@ -10,8 +10,8 @@ using namespace assay::author;
 class Icl : public MixtureMetric<Icl> {
  public:
   using MixtureMetric::MixtureMetric;
-  double value(const double* sums) const {
-    return free_parameters() * std::log(sums[kRows]) - 2 * sums[kHard];
+  double value(const double* sums, double parameters) const {
+    return parameters * std::log(sums[kRows]) - 2 * sums[kHard];
   }
 };
 

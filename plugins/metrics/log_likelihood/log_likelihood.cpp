@@ -83,7 +83,7 @@ class LogLikelihood : public MixtureMetric<LogLikelihood> {
     b.report("value", value);
   }
 
-  double value(const double* sums) const { return sums[kLogLikelihood]; }
+  double value(const double* sums, double) const { return sums[kLogLikelihood]; }
 
  private:
   void of_normal(const Block& b) const {

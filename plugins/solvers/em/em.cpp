@@ -50,10 +50,9 @@ class Em : public em::Fitted<Em> {
     if (linear_) w.resp = b.local("step_responsibilities", ASSAY_ROWS);
     expect(b, m, w, "");
     if (frozen_) return;
-    const assay_buf value = objective(b, m, w.sums, linear_, "");
+    report(b, objective(b, m, w.sums, linear_, ""));
     const assay_buf floored = maximise(b, m, products(b, w.stats, w.resp, ""), "");
     show_means(b, m, "");
-    b.report("objective", value);
     b.report("floored", floored);
   }
 };
@@ -94,19 +93,20 @@ constexpr assay_solver vtable = solver_table<Em>(
     ASSAY_FITS_MIXTURE | ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
     nullptr,
     "kmeans_plus_plus");
-constexpr assay_plugin plugin =
-    describe("assay.solver/1",
-             "em",
-             "expectation maximisation of a mixture of any density",
-             "Dempster, Laird and Rubin 1977",
-             "E: r_ic = pi_c p(x_i | c) / sum_c' pi_c' p(x_i | c')\n"
-             "M: pi_c = sum_i r_ic / n; parameters of c: the density's maximum over rows weighted\n"
-             "   by r_ic, with a prior that of the posterior\n"
-             "F = -(log-likelihood + log prior), all constants included\n"
-             "guarantee: F never rises; a floor keeps covariances from shrinking to a point\n"
-             "cost: what the density asks for, and one read of X",
-             options,
-             &vtable);
+constexpr assay_plugin plugin = describe(
+    "assay.solver/1",
+    "em",
+    "expectation maximisation of a mixture of any density",
+    "Dempster, Laird and Rubin 1977",
+    "E: r_ic = pi_c p(x_i | c) / sum_c' pi_c' p(x_i | c')\n"
+    "M: pi_c = sum_i r_ic / n; parameters of c: the density's maximum over rows weighted\n"
+    "   by r_ic, with a prior that of the posterior\n"
+    "F = -(log-likelihood + log prior), all constants included\n"
+    "guarantee: F never rises, but where `on_singular: prior` or `remove` mends a component; a\n"
+    "   floor keeps covariances from shrinking to a point\n"
+    "cost: what the density asks for, and one read of X",
+    options,
+    &vtable);
 
 }  // namespace
 

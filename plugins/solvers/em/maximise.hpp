@@ -76,18 +76,29 @@ class Maximiser : public Mixture<T> {
                                                 {{means, ASSAY_IN}, {b.factor(1), ASSAY_OUT}});
   }
 
-  // F at what the E-step saw, before the parameters move.
-  assay_buf objective(const Builder& b,
-                      const Lines& m,
-                      assay_buf sums,
-                      bool with_base,
-                      const std::string& prefix) const {
-    const assay_buf value = b.small((prefix + "value").c_str(), 1, 1);
-    std::vector<assay_arg> args = {{sums, ASSAY_IN}, {m.prior, ASSAY_IN}, {value, ASSAY_OUT}};
+  // F at what the E-step saw, before the parameters move, and minus the log prior in it.
+  struct Value {
+    assay_buf objective, penalty;
+  };
+  Value objective(const Builder& b,
+                  const Lines& m,
+                  assay_buf sums,
+                  bool with_base,
+                  const std::string& prefix) const {
+    const Value value = {b.small((prefix + "value").c_str(), 1, 1),
+                         b.small((prefix + "penalty").c_str(), 1, 1)};
+    std::vector<assay_arg> args = {{sums, ASSAY_IN},
+                                   {m.prior, ASSAY_IN},
+                                   {value.objective, ASSAY_OUT},
+                                   {value.penalty, ASSAY_OUT}};
     if (with_base) args.push_back({base(b), ASSAY_IN});
     b.template each<&Maximiser::write_objective, T>((prefix + "objective").c_str(), ASSAY_ONE,
                                                     args);
     return value;
+  }
+  void report(const Builder& b, const Value& value) const {
+    b.report("objective", value.objective);
+    b.report("penalty", value.penalty);
   }
 
   // The sum of base(x) over all rows.
@@ -98,12 +109,13 @@ class Maximiser : public Mixture<T> {
   bool hard_ = false, equal_ = false;
 
  public:
-  // {sums, prior, value, [base]}
+  // {sums, prior, value, penalty, [base]}
   void write_objective(const Block& b) const {
     const Matrix sums = b.matrix(0);
     double likelihood = sums(0, hard_ ? kHard : kLogLikelihood);
-    if (b.views() > 3) likelihood += b.number(3);
+    if (b.views() > 4) likelihood += b.number(4);
     b.number(2) = -likelihood - b.number(1);
+    b.number(3) = 0 - b.number(1);
   }
 
   // {params, shared, weights, derived, floored, stats, [S], [S2]}

@@ -118,7 +118,7 @@ class OnlineEm : public em::Fitted<OnlineEm> {
     w.sums = b.sum("sums", 1, kSums);
     expect(b, m, w, "");
     if (frozen_) return;
-    b.report("objective", objective(b, m, w.sums, linear_, ""));
+    report(b, objective(b, m, w.sums, linear_, ""));
     const Running r = running(b);
     const assay_buf rates = b.small("rates", 1, 2), before = b.small("before", k_, facts_.params);
     b.batches(batch_, ASSAY_SHUFFLED_ROWS, stream_);

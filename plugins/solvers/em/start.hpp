@@ -99,7 +99,8 @@ class Starter : public Moments<T> {
                                                {state.params, ASSAY_OUT},
                                                {state.shared, ASSAY_OUT},
                                                {state.weights, ASSAY_OUT},
-                                               {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN}});
+                                               {b.given(ASSAY_COL_WEIGHTS), ASSAY_IN},
+                                               {state.equal, ASSAY_OUT}});
     if (from_ == From::kMeans) return;
     Lines m = state;
     this->prepare(b, m, "start.");
@@ -144,9 +145,9 @@ class Starter : public Moments<T> {
     const auto state = [&](const char* name, int64_t rows, int64_t width) {
       return b.buffer(name, ASSAY_ONE, ASSAY_STATE, rows, width, true);
     };
-    return {state("best.value", 1, 2), state("best.weights", 1, k_),
-            state("best.parameters", k_, facts_.params),
-            state("best.shared", 1, std::max<int64_t>(1, facts_.shared))};
+    return {state("start.best.value", 1, 2), state("start.best.weights", 1, k_),
+            state("start.best.parameters", k_, facts_.params),
+            state("start.best.shared", 1, std::max<int64_t>(1, facts_.shared))};
   }
   // The model, where it is better than what other starts gave.
   void keep_best(const Builder& b, const Lines& state) const {
@@ -155,7 +156,7 @@ class Starter : public Moments<T> {
     typename Mixture<T>::Wanted w;
     w.sums = b.sum("tried.sums", 1, kSums);
     this->expect(b, m, w, "tried.");
-    const assay_buf value = objective(b, m, w.sums, false, "tried.");
+    const assay_buf value = objective(b, m, w.sums, linear_, "tried.").objective;
     const Best kept = best(b, m);
     b.template each<&Starter::compare, T>("tried.compare", ASSAY_ONE,
                                           {{value, ASSAY_IN},
@@ -175,7 +176,8 @@ class Starter : public Moments<T> {
                                               {kept.shared, ASSAY_IN},
                                               {m.weights, ASSAY_OUT},
                                               {m.params, ASSAY_OUT},
-                                              {m.shared, ASSAY_OUT}});
+                                              {m.shared, ASSAY_OUT},
+                                              {kept.value, ASSAY_IN}});
   }
 
  public:
@@ -191,16 +193,22 @@ class Starter : public Moments<T> {
     const Matrix known = b.matrix(4);
     if (known(0, 1) > 0 && !(b.number(0) < known(0, 0))) return;
     known(0, 0) = b.number(0);
-    known(0, 1) = 1;
+    known(0, 1) = static_cast<double>(b.turn() + 1);
     for (int32_t i = 1; i <= 3; ++i) copy(b.matrix(i), b.matrix(4 + i));
   }
+  // {best weights, params, shared, weights, params, shared, best value and its start from 1}
   void copy_model(const Block& b) const {
     for (int32_t i = 0; i < 3; ++i) copy(b.matrix(i), b.matrix(3 + i));
+    const Matrix best = b.matrix(6);
+    b.call().log(std::to_string(restarts_) + " starts of " + std::to_string(restart_steps_) +
+                 " steps each: start " + std::to_string(static_cast<int64_t>(best(0, 1))) +
+                 " goes on, F = " + std::to_string(best(0, 0)));
   }
-  // {H, centre, spread, params, shared, weights, weights of columns}
+  // {H, centre, spread, params, shared, weights, weights of columns, equal}
   void write_start(const Block& b) const {
     const Matrix H = b.matrix(0), centre = b.matrix(1), spread = b.matrix(2), weights = b.matrix(5);
     check_columns(b.matrix(6));
+    b.number(7) = this->equal_ ? 1 : 0;
     const auto means = b.call().scratch<double>(k_ * d_);
     for (int64_t c = 0; c < k_; ++c) {
       weights(0, c) = 1 / static_cast<double>(k_);

@@ -28,9 +28,8 @@ ASSAY_SIMD static inline void largest_of(int64_t n, int64_t k, const double *__r
                                          double *__restrict__ top) {
   for (int64_t i = 0; i < n; ++i) top[i] = a[i];
   for (int64_t c = 1; c < k; ++c)
-    for (int64_t i = 0; i < n; ++i) top[i] = a[c * ASSAY_DENSITY_ROWS + i] > top[i]
-                                                 ? a[c * ASSAY_DENSITY_ROWS + i]
-                                                 : top[i];
+    for (int64_t i = 0; i < n; ++i)
+      top[i] = a[c * ASSAY_DENSITY_ROWS + i] > top[i] ? a[c * ASSAY_DENSITY_ROWS + i] : top[i];
 }
 ASSAY_SIMD static inline void less(int64_t n, int64_t k, const double *__restrict__ top,
                                    const double *__restrict__ a, double *__restrict__ r) {
@@ -91,16 +90,17 @@ class Mixture {
 
  protected:
   struct Lines {
-    assay_buf weights, params, shared, derived, offsets, prior, B, B2;
+    assay_buf weights, params, shared, equal, derived, offsets, prior, B, B2;
   };
 
-  // The model's buffers.
+  // The model's buffers. equal: 1 where weights are held equal and are no parameters.
   Lines state(const Builder &b) const {
     Lines m{};
     m.weights = b.buffer("weights", ASSAY_ONE, ASSAY_STATE, 1, k_, true, ASSAY_BUFFER_OUTPUT);
     m.params = b.buffer("parameters", ASSAY_ONE, ASSAY_STATE, k_, facts_.params, true);
-    m.shared = b.buffer("shared", ASSAY_ONE, ASSAY_STATE, 1, std::max<int64_t>(1, facts_.shared),
-                        true);
+    m.shared =
+        b.buffer("shared", ASSAY_ONE, ASSAY_STATE, 1, std::max<int64_t>(1, facts_.shared), true);
+    m.equal = b.buffer("equal_weights", ASSAY_ONE, ASSAY_STATE, 1, 1, true);
     m.derived = m.offsets = m.prior = m.B = m.B2 = ASSAY_NO;
     return m;
   }
@@ -119,10 +119,8 @@ class Mixture {
                                         {m.prior, ASSAY_OUT}});
     if (!linear_) return;
     m.B = b.local((prefix + "B").c_str(), ASSAY_COLS);
-    std::vector<assay_arg> args = {{m.params, ASSAY_IN},
-                                   {m.shared, ASSAY_IN},
-                                   {m.derived, ASSAY_IN},
-                                   {m.B, ASSAY_OUT}};
+    std::vector<assay_arg> args = {
+        {m.params, ASSAY_IN}, {m.shared, ASSAY_IN}, {m.derived, ASSAY_IN}, {m.B, ASSAY_OUT}};
     if (squares()) {
       m.B2 = b.local((prefix + "B2").c_str(), ASSAY_COLS);
       args.push_back({m.B2, ASSAY_OUT});
@@ -316,8 +314,8 @@ class Mixture {
     const assay_density_model m = model(b.view(0), b.view(1), b.view(2));
     assay_view B = b.view(3), B2{};
     if (squares()) B2 = b.view(4);
-    Call::check(density_->linear(b.call().ctx, &m, b.first(), b.count(), &B,
-                                 squares() ? &B2 : nullptr));
+    Call::check(
+        density_->linear(b.call().ctx, &m, b.first(), b.count(), &B, squares() ? &B2 : nullptr));
   }
 
   // {params, shared, derived, offsets, row weights, sums, [resp], [log p], [stats], [R], [R2]}
@@ -353,8 +351,7 @@ class Mixture {
       if (stats < 0) continue;
       if (unequal_)
         for (int64_t c = 0; c < k_; ++c)
-          for (int64_t i = 0; i < n; ++i)
-            r[c * ASSAY_DENSITY_ROWS + i] *= w[i * weights.stride()];
+          for (int64_t i = 0; i < n; ++i) r[c * ASSAY_DENSITY_ROWS + i] *= w[i * weights.stride()];
       if (resp >= 0) put(b.matrix(resp), first, n, r);
       add(b, x, m, r, n, stats);
     }
@@ -385,7 +382,8 @@ class Mixture {
  private:
   void exp_lines(int64_t n, double *r) const {
     if (n == ASSAY_DENSITY_ROWS) return math_->exp(n * k_, r, r);
-    for (int64_t c = 0; c < k_; ++c) math_->exp(n, r + c * ASSAY_DENSITY_ROWS, r + c * ASSAY_DENSITY_ROWS);
+    for (int64_t c = 0; c < k_; ++c)
+      math_->exp(n, r + c * ASSAY_DENSITY_ROWS, r + c * ASSAY_DENSITY_ROWS);
   }
   void gather(const Block &b, int32_t product, int32_t square, int64_t first, int64_t n,
               double *a) const {

@@ -7,7 +7,8 @@
 
 namespace assay::author {
 
-// T has double value(const double *sums) const; sums: kSums numbers of mixture.hpp.
+// T has double value(const double *sums, double parameters) const; sums: kSums numbers of mixture.hpp; parameters: how many
+// numbers of the model are free to move, the density's and weights that sum to 1.
 template <class T>
 class MixtureMetric : public Mixture<T> {
  public:
@@ -17,8 +18,11 @@ class MixtureMetric : public Mixture<T> {
     if (purpose == ASSAY_MEASURE) sums_over_rows(b);
   }
 
+  // {sums, equal weights, value}
   void write_value(const Block &b) const {
-    b.number(1) = static_cast<const T *>(this)->value(b.matrix(0).row(0).data());
+    const double weights = b.number(1) > 0 ? 0 : static_cast<double>(this->k_ - 1);
+    b.number(2) = static_cast<const T *>(this)->value(b.matrix(0).row(0).data(),
+                                                      this->facts_.free_parameters + weights);
   }
 
  protected:
@@ -30,14 +34,9 @@ class MixtureMetric : public Mixture<T> {
     w.base = this->linear_;
     this->expect(b, m, w, "metric.");
     const assay_buf value = b.small("metric.value", 1, 1);
-    b.each<&MixtureMetric::write_value, T>("metric.value", ASSAY_ONE,
-                                           {{w.sums, ASSAY_IN}, {value, ASSAY_OUT}});
+    b.each<&MixtureMetric::write_value, T>(
+        "metric.value", ASSAY_ONE, {{w.sums, ASSAY_IN}, {m.equal, ASSAY_IN}, {value, ASSAY_OUT}});
     b.report("value", value);
-  }
-
-  // Numbers that are free to move: the density's and the weights' that sum to 1.
-  double free_parameters() const {
-    return this->facts_.free_parameters + static_cast<double>(this->k_ - 1);
   }
 };
 
