@@ -107,6 +107,7 @@ class Report {
     }
     for (const Error& e : t.errors)
       out["errors"].push_back({{"code", spec::code_of(e)}, {"message", e.message}});
+    if (!t.warnings.empty()) out["warnings"] = t.warnings;
     out["folder"] = t.folder;
     out["files"] = t.files;
     return out;

@@ -19,17 +19,19 @@
 namespace assay::experiment {
 namespace {
 
-// log.txt of a trial, and the observer. A remark that several plans of the trial make is told once.
-plugin::LogSink log_into(const std::string& folder, Observer& observer) {
+// log.txt of a trial, its warnings, and the observer. What several plans of the trial say is told
+// once.
+plugin::LogSink log_into(TrialResult& result, Observer& observer) {
   struct Told {
     std::mutex mutex;  // plugins may log from every thread
     std::set<std::string> remarks;
   };
-  return [path = folder + "/log.txt", told = std::make_shared<Told>(), &observer](
+  return [path = result.folder + "/log.txt", told = std::make_shared<Told>(), &result, &observer](
              int32_t level, const std::string& text) {
     static constexpr const char* kLevels[] = {"debug", "info", "warning"};
     const std::lock_guard<std::mutex> lock(told->mutex);
-    if (level == ASSAY_LOG_INFO && !told->remarks.insert(text).second) return;
+    if (level >= ASSAY_LOG_INFO && !told->remarks.insert(text).second) return;
+    if (level > ASSAY_LOG_INFO) result.warnings.push_back(text);
     std::ofstream(path, std::ios::app)
         << kLevels[level < 0 || level > 2 ? 2 : level] << ": " << text << '\n';
     observer.log(level, text);
@@ -59,7 +61,7 @@ class Execution {
         rule_(rule),
         observer_(observer),
         result_(result) {
-    runtime_.log = log_into(result.folder, observer);
+    runtime_.log = log_into(result, observer);
   }
 
   Expected<void> run() {

@@ -35,7 +35,8 @@ struct TrialResult {
   std::string why;  // "new", "interrupted at iteration 120", "ok" ...
   Status status = Status::kPending;
   fit::Stop stop = fit::Stop::kNone;
-  std::vector<Error> errors;  // kFailed: one; kSkipped: its message is the reason
+  std::vector<Error> errors;          // kFailed: one; kSkipped: its message is the reason
+  std::vector<std::string> warnings;  // what the log warned of
   int64_t iterations = 0;
   double seconds = 0;              // inside steps
   fit::Trace trace;                // last row: the certificate's objective and KKT residual
@@ -85,7 +86,8 @@ struct RunOptions {
   bool only_failed = false;        // --only failed: failed and diverged ones, nothing else
   std::vector<std::string> rerun;  // --rerun: ids, or beginnings of at least 6 digits
   bool fail_fast = false;
-  const std::atomic<bool>* cancel = nullptr;  // set by a signal handler; honoured between steps or turns
+  const std::atomic<bool>* cancel =
+      nullptr;  // set by a signal handler; honoured between steps or turns
 };
 
 // Errors: of the spec against the data (E03xx), of the store (E05xx). A trial that fails is not an

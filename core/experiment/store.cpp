@@ -206,6 +206,7 @@ bool read_status(const std::string& folder, TrialResult& r) {
   r.seconds = j.value("seconds", 0.0);
   r.files = j.value("files", std::vector<std::string>());
   for (const Json& e : j.value("errors", Json::array())) r.errors.push_back(error_from_json(e));
+  r.warnings = j.value("warnings", std::vector<std::string>());
   r.trace = read_trace(folder + "/trace.csv");
   return true;
 }
@@ -225,6 +226,7 @@ Expected<void> write_status(const std::string& folder, const TrialResult& r) {
   }
   if (!r.files.empty()) j["files"] = r.files;
   for (const Error& e : r.errors) j["errors"].push_back(error_json(e));
+  if (!r.warnings.empty()) j["warnings"] = r.warnings;
   return write_file(folder + "/status.json", j.dump(1) + "\n");
 }
 

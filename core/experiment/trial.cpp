@@ -13,6 +13,7 @@
 #include "core/data/observe.hpp"
 #include "core/experiment/family.hpp"
 #include "core/experiment/resolve.hpp"
+#include "core/experiment/starts.hpp"
 #include "core/plugin/load.hpp"
 
 namespace assay::experiment {
@@ -285,9 +286,9 @@ Expected<void> add_density(const spec::Trial& trial,
                            graph::Model& model) {
   auto family = find_plugin(*runtime.registry, "density", *trial.model.density);
   if (!family) return std::move(family.error());
-  auto density = plugin::Density::create(**family, trial.model.density->options, model.problem(),
-                                         trial.model.dirichlet, model.compute,
-                                         trial.model.parameters);
+  auto density =
+      plugin::Density::create(**family, trial.model.density->options, model.problem(),
+                              trial.model.dirichlet, model.compute, trial.model.parameters);
   if (!density) {
     Error& e = density.error();
     const std::string of_prior = "the prior's `";
@@ -434,7 +435,8 @@ Expected<fit::Task> make_task(const spec::Trial& trial,
     use.key = "measure.metrics";
     auto chosen = choose("metric", use, trial, data, runtime);
     if (!chosen) return std::move(chosen.error());
-    auto options = plugin::Options::complete(chosen->descriptor->plugin->options, metric.options, metric.id);
+    auto options =
+        plugin::Options::complete(chosen->descriptor->plugin->options, metric.options, metric.id);
     if (!options) return std::move(options.error());
     chosen->options = std::move(*options);
     const int32_t side = metric.factor.empty()  ? -1
@@ -465,6 +467,7 @@ Expected<void> check_methods(const spec::Trial& trial,
   };
   if (task->init) ASSAY_TRY(ask(*task->init, -1, "init"));
   ASSAY_TRY(ask(task->solver, -1, "solver"));
+  ASSAY_TRY(check_starts(*task, trial, model, runtime));
   if (const auto& rows = task->heldout.rows) {
     auto method = fit::Method::create(rows->solver, *rows->model, -1, nullptr);
     if (!method)

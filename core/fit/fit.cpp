@@ -29,6 +29,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kStarts = "restarts";  // the state that holds several starts side by side
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -95,7 +97,9 @@ class Loop {
       ASSAY_TRY(return_to_best());
     }
     ASSAY_TRY(finish());
-    return certify();
+    auto result = certify();
+    if (stop_ != Stop::kInterrupted) model_.state.erase(kStarts);  // only steps read them
+    return result;
   }
   ~Loop() { model_.apply = {}; }  // the solver's, which ends here
   Loop(const Loop&) = delete;
@@ -221,7 +225,7 @@ class Loop {
         for (int64_t a = 0; a < H.width; ++a) all.set(j, s * H.width + a, H.get(j, a));
     }
     H = std::move(first);
-    model_.state["restarts"] = std::move(all);
+    model_.state[kStarts] = std::move(all);
     return {};
   }
 

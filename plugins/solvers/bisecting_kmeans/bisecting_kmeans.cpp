@@ -10,7 +10,8 @@
 // the root when it takes the nearer of the two children each time: not always the nearest centroid.
 // Clusters whose rows are all alike are not split: fewer distinct rows than k end with fewer
 // clusters, and the log says so. No step raises the objective.
-// Cost of a step: 4 n_c d tries a turn, n_c the rows of the cluster. Steinbach, Karypis and Kumar 2000.
+// Cost of a step: 4 n_c d tries a turn, n_c the rows of the cluster. Steinbach, Karypis and Kumar
+// 2000.
 #include <algorithm>
 #include <assay/plugin.hpp>
 #include <cmath>
@@ -79,9 +80,6 @@ class Bisecting {
 
   // One cluster of all rows.
   void plant(const Builder& b) const {
-    if (known_)
-      throw Failure(ASSAY_E_COMBINATION, "solver `bisecting_kmeans` makes H; it cannot be given")
-          .help("`lloyd` takes centroids that are known");
     const assay_buf H = b.factor(1), sizes = b.sum("root_sizes", 1, 2),
                     sum = b.local("root_sum", ASSAY_COLS, 1), within = b.sum("root_within", 1, 1);
     b.each<&Bisecting::gather_all>(
@@ -218,7 +216,10 @@ class Bisecting {
   }
 
   void finish(const Builder& b) const {
-    b.each<&Bisecting::say>("say", ASSAY_ONE, {{leaves(b), ASSAY_IN}, {made(b), ASSAY_IN}});
+    const assay_buf missing = b.small("missing", 1, 1);
+    b.each<&Bisecting::say>("say", ASSAY_ONE,
+                            {{leaves(b), ASSAY_IN}, {made(b), ASSAY_IN}, {missing, ASSAY_OUT}});
+    b.report("missing", missing);  // a line whose number nobody asks for would be left out
   }
 
   // The objective, and how far centroids are from the means of their rows.
@@ -300,6 +301,9 @@ class Bisecting {
   }
   // {sizes, within, leaves, made, nodes}
   void begin_tree(const Block& b) const {
+    if (known_)
+      throw Failure(ASSAY_E_COMBINATION, "solver `bisecting_kmeans` makes H; it cannot be fixed")
+          .help("`lloyd` takes centroids that are known");
     const Matrix sizes = b.matrix(0), leaves = b.matrix(2), nodes = b.matrix(4);
     for (int64_t a = 0; a < leaves.rows(); ++a) std::ranges::fill(leaves.row(a), 0.0);
     for (int64_t a = 0; a < nodes.rows(); ++a) std::ranges::fill(nodes.row(a), 0.0);
@@ -514,8 +518,9 @@ class Bisecting {
         H(j, static_cast<int64_t>(decision(0, s))) = pairs(j, 2 * best + s);
   }
 
-  // {leaves, made}
+  // {leaves, made, missing}
   void say(const Block& b) const {
+    b.number(2) = static_cast<double>(k_) - b.number(1);
     if (b.number(1) >= static_cast<double>(k_)) return;
     b.call().log(std::to_string(static_cast<int64_t>(b.number(1))) + " of " + std::to_string(k_) +
                      " clusters were made: " +

@@ -68,12 +68,7 @@ class Medians : public Clusters<Medians> {
                                {H, ASSAY_INOUT}},
                               0, ASSAY_EACH_X);
   }
-  void finish(const Builder& b) const {
-    const Rows r = label_rows(b, labels_of_result(b));
-    const assay_buf objective = b.small("clusters_objective", 1, 1);
-    b.each<&Medians::end_one>("end", ASSAY_ONE,
-                              {{r.totals, ASSAY_IN}, {r.sizes, ASSAY_IN}, {objective, ASSAY_OUT}});
-  }
+  void finish(const Builder& b) const { report_empty(b, label_rows(b, labels_of_result(b))); }
   void measure(const Builder& b) const {
     const assay_buf labels = b.labels("clusters_labels", ASSAY_LOCAL, 1),
                     objective = b.small("clusters_objective", 1, 1);
@@ -125,7 +120,7 @@ class Medians : public Clusters<Medians> {
       totals(1, 0) += labels(i, 0) != a ? 1 : 0;
       labels(i, 0) = static_cast<int32_t>(a);
       sizes(0, a) += weights(i, 0);
-      sizes(1, a) += 1;
+      sizes(1, a) += weights(i, 0) > 0 ? 1 : 0;
     });
   }
   // {H, column weights, W}

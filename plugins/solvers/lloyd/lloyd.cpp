@@ -36,7 +36,8 @@ class Lloyd : public Clusters<Lloyd> {
  public:
   Lloyd(Call call, const assay_problem& p)
       : Clusters(call, p),
-        restarts_(known_ ? 1 : Options(call.host, p.options).integer("restarts")),
+        asked_(Options(call.host, p.options).integer("restarts")),
+        restarts_(known_ ? 1 : asked_),
         spherical_(Options(call.host, p.options).flag("spherical")),
         f32_(p.flags & ASSAY_PROBLEM_F32),
         groups_(Groups::of(k_, d_)) {
@@ -51,7 +52,7 @@ class Lloyd : public Clusters<Lloyd> {
     bounded_ = can && (bounds == "on" || (bounds == "auto" && worth));
   }
 
-  int64_t starts() const { return restarts_; }
+  int64_t starts() const { return asked_; }
 
   void build(const Builder& b, int32_t purpose) const {
     const assay_buf r = reference(b, ASSAY_STATE);
@@ -313,7 +314,7 @@ class Lloyd : public Clusters<Lloyd> {
     for (int64_t i = 0; i < labels.rows(); ++i)
       labels(i, 0) = static_cast<int32_t>(all(i, best) - best * k_);
   }
-  int64_t restarts_;
+  int64_t asked_, restarts_;
   bool spherical_, f32_;
   Groups groups_;
   bool bounded_ = false;

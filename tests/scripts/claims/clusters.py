@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # What specs of clusterings claim.
+import gzip
+import os
+import struct
 import subprocess
+import zipfile
 
-from claims.results import run, SOURCE, table, TOOL
+from claims.results import array, run, SOURCE, table, TOOL
 
 
 def iris(folder):
@@ -19,6 +23,29 @@ def digits_clusters(folder):
         assert len(found) == 2 and 69404.7 <= min(found) <= most * 69404.73, (solver, found)
     (split,) = done.values("inertia", solver="splits")
     assert 69404.7 <= split <= 1.1 * 69404.73, split
+
+
+def fashion_clusters(folder):
+    """Fifty clusters of 60000 rows; the centroids are the mean pictures, by sums of single pixels; X stays bytes."""
+    done = run("fashion_clusters", folder)
+    (trial,) = done.trials()
+    with zipfile.ZipFile(trial / "model.npz") as archive:
+        labels = struct.unpack("<60000i", archive.read("labels.npy")[-240000:])
+    assert sorted(set(labels)) == list(range(50))
+    with gzip.open("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz") as file:
+        pixels = file.read()[16:]
+    H, sizes = array(trial / "model.npz", "H"), [labels.count(a) for a in range(50)]
+    for j in (0, 300, 406, 500, 770):
+        sums = [0] * 50
+        for label, x in zip(labels, pixels[j::784]):
+            sums[label] += x
+        wrong = max(abs(s / n - h[j]) for s, n, h in zip(sums, sizes, H))
+        assert wrong < 2, (j, wrong)  # rows that still moved in the last step: `rel_tol` ended it
+    assert (trial / "pictures" / "H.png").stat().st_size > 10000
+    words = [str(TOOL), "run", str(SOURCE / "configs/fashion_clusters.yaml"), "-o", str(folder / "memory"), "--quiet",
+             "stop.max_iter=1", "threads=1"]
+    used = os.wait4(subprocess.Popen(words, stdout=subprocess.DEVNULL).pid, 0)[2].ru_maxrss * 1024
+    assert used < 4 * 60000 * 784, f"{used} bytes: X as float32 would take as much"
 
 
 def vector_quantisation(folder):

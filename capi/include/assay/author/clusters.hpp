@@ -38,8 +38,8 @@ class Clusters : public Centroids<Plugin> {
     return b.labels("labels", ASSAY_STATE, 1, ASSAY_BUFFER_OUTPUT);
   }
 
-  // What a sweep over the rows leaves: weight and number of the rows of each cluster; of each start the objective and how many
-  // labels changed; rows' squared distances from their centroids.
+  // What a sweep over the rows leaves: weight of each cluster, and how many of its rows have some; of each start the objective
+  // and how many labels changed; rows' squared distances from their centroids.
   struct Rows {
     assay_buf sizes, totals, near;
   };
@@ -129,9 +129,14 @@ class Clusters : public Centroids<Plugin> {
   // The labels of the final centroids.
   void finish_one(const Builder &b, assay_buf reference) const {
     const Rows r = assign_rows(b, reference, {1, b.factor(1), labels_of_result(b)});
-    const assay_buf objective = b.small("clusters_objective", 1, 1);
-    b.template each<&Clusters::end_one, Plugin>(
-        "end", ASSAY_ONE, {{r.totals, ASSAY_IN}, {r.sizes, ASSAY_IN}, {objective, ASSAY_OUT}});
+    report_empty(b, r);
+  }
+  // A line whose number nobody asks for would be left out.
+  void report_empty(const Builder &b, const Rows &r) const {
+    const assay_buf empty = b.small("clusters_empty", 1, 1);
+    b.template each<&Clusters::end_one, Plugin>("end", ASSAY_ONE,
+                                                {{r.sizes, ASSAY_IN}, {empty, ASSAY_OUT}});
+    b.report("empty", empty);
   }
 
   void apply(const Builder &b, assay_buf reference) const {
@@ -144,8 +149,8 @@ class Clusters : public Centroids<Plugin> {
                                                 0, ASSAY_EACH_X);
   }
 
-  // Says how many of the clusters from `first` on have no rows, if any.
-  void say_empty(const Block &b, const Matrix &sizes, int64_t first) const {
+  // How many of the clusters from `first` on have no rows; says so, if any.
+  double say_empty(const Block &b, const Matrix &sizes, int64_t first) const {
     int64_t empty = 0;
     for (int64_t a = 0; a < k_; ++a) empty += sizes(1, first + a) > 0 ? 0 : 1;
     if (empty > 0)
@@ -153,6 +158,7 @@ class Clusters : public Centroids<Plugin> {
           std::to_string(empty) + " of " + std::to_string(k_) +
               " clusters have no rows: fewer distinct rows than clusters, or too few steps",
           ASSAY_LOG_WARNING);
+    return static_cast<double>(empty);
   }
 
   // ---- block functions ----
@@ -178,7 +184,7 @@ class Clusters : public Centroids<Plugin> {
       totals(1, r) += labels(i, r) != label ? 1 : 0;
       labels(i, r) = static_cast<int32_t>(label);
       sizes(0, label) += weights(i, 0);
-      sizes(1, label) += 1;
+      sizes(1, label) += weights(i, 0) > 0 ? 1 : 0;
     }
   }
   // {near, row weights, far}
@@ -234,11 +240,8 @@ class Clusters : public Centroids<Plugin> {
     b.number(1) = b.matrix(0)(0, 0);
     b.number(2) = b.step() > 0 && b.matrix(0)(1, 0) == 0 ? 1 : 0;
   }
-  // {totals, sizes, objective}
-  void end_one(const Block &b) const {
-    b.number(2) = b.matrix(0)(0, 0);
-    say_empty(b, b.matrix(1), 0);
-  }
+  // {sizes, empty}
+  void end_one(const Block &b) const { b.number(1) = say_empty(b, b.matrix(0), 0); }
   void no_labels(const Block &b) const {
     for (int64_t i = 0; i < b.count(); ++i) b.labels(0)(i, 0) = -1;
   }
