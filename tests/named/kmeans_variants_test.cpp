@@ -160,11 +160,13 @@ TEST_CASE("k-means starts draw rows in proportion to their weights") {
 }
 
 TEST_CASE("k-means by bounds is k-means: the same bits in every step, whatever the arithmetic") {
-  Problem p = random_problem(700, 40, 12);
-  for (int64_t i = 0; i < p.n; i += 7)  // ties between equal rows
-    std::copy_n(p.x.begin(), p.d, p.x.begin() + i * p.d);
-  for (const int32_t dtype : {ASSAY_F64, ASSAY_F32})
-    for (const int64_t k : {3, 17, 40}) {
+  // Bounds of each centroid, of a few, of groups by products.
+  const std::pair<int64_t, int64_t> shapes[] = {{40, 3}, {40, 17}, {40, 40}, {200, 17}};
+  for (const auto& [d, k] : shapes) {
+    Problem p = random_problem(700, d, 12);
+    for (int64_t i = 0; i < p.n; i += 7)  // ties between equal rows
+      std::copy_n(p.x.begin(), p.d, p.x.begin() + i * p.d);
+    for (const int32_t dtype : {ASSAY_F64, ASSAY_F32}) {
       CAPTURE(dtype);
       CAPTURE(k);
       for (const int64_t steps : {1, 2, 3, 5, 8, 40}) {
@@ -184,6 +186,7 @@ TEST_CASE("k-means by bounds is k-means: the same bits in every step, whatever t
           CHECK(traces[0].rows[r].objective == traces[1].rows[r].objective);
       }
     }
+  }
 }
 
 TEST_CASE("k-means by bounds is right where digits are lost") {
