@@ -14,6 +14,7 @@
 #include "core/cli/verbs.hpp"
 #include "core/report/folds.hpp"
 #include "core/report/results.hpp"
+#include "core/report/select.hpp"
 
 namespace assay::cli {
 namespace {
@@ -54,14 +55,20 @@ std::string steps_text(int64_t steps) {
 
 class Report {
  public:
-  Report(const Tool& tool, const RunResult& result, bool why)
-      : tool_(tool), result_(result), why_(why) {}
+  Report(const Tool& tool,
+         const RunResult& result,
+         const std::optional<report::Selected>& selected,
+         bool why)
+      : tool_(tool), result_(result), selected_(selected), why_(why) {}
 
   void json() const {
     for (const TrialResult& t : result_.trials)
       tool_.out(trial_json(t).dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
     for (const GroupResult& g : result_.groups)
       tool_.out(group_json(g).dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+    if (selected_)
+      tool_.out(selected_json().dump(-1, ' ', false, ordered_json::error_handler_t::replace) +
+                "\n");
   }
 
   void plan() const {
@@ -76,6 +83,7 @@ class Report {
     trials();
     folds();
     groups();
+    choice();
     reasons();
     pictures();
     curve();
@@ -119,6 +127,27 @@ class Report {
     for (const auto& [metric, value] : g.numbers) out["metrics"][metric] = json_number(value);
     out["folder"] = g.folder;
     return out;
+  }
+
+  ordered_json selected_json() const {
+    ordered_json out = {{"selected", selected_->trial ? selected_->trial->id : ""},
+                        {"label", selected_->label},
+                        {"by", selected_->by},
+                        {"value", json_number(selected_->value)},
+                        {"compared", selected_->of},
+                        {"files", selected_->files}};
+    for (const auto& [key, value] : selected_->cell) out["cell"][key] = value;
+    return out;
+  }
+
+  void choice() const {
+    if (!selected_) return;
+    const std::string which =
+        selected_->trial ? fmt::format(", trial {}", selected_->trial->id.substr(0, 8)) : "";
+    tool_.out(fmt::format("\nbest by {}: {} ({} {}, {} of {}){}\n", selected_->by,
+                          report::selected_name(*selected_), selected_->by,
+                          number(selected_->value), selected_->lower ? "least" : "most",
+                          selected_->of, which));
   }
 
   // Means over the folds of each combination.
@@ -240,6 +269,10 @@ class Report {
   }
 
   void pictures() const {
+    if (selected_ && !selected_->files.empty()) {
+      for (const std::string& file : selected_->files) tool_.out(fmt::format("wrote {}\n", file));
+      return;
+    }
     for (const TrialResult& t : result_.trials) {
       for (const std::string& file : t.files)
         tool_.out(fmt::format("wrote {}/{}\n", t.folder, file));
@@ -248,8 +281,10 @@ class Report {
   }
 
   void curve() const {
-    const auto shown = std::find_if(result_.trials.begin(), result_.trials.end(),
-                                    [](const TrialResult& t) { return t.trace.rows.size() > 1; });
+    const auto has_curve = [this](const TrialResult& t) {
+      return t.trace.rows.size() > 1 && (!selected_ || !selected_->trial || selected_->trial == &t);
+    };
+    const auto shown = std::find_if(result_.trials.begin(), result_.trials.end(), has_curve);
     if (shown == result_.trials.end()) return;
     Curve c;
     for (const fit::TraceRow& r : shown->trace.rows) {
@@ -265,6 +300,7 @@ class Report {
 
   const Tool& tool_;
   const RunResult& result_;
+  const std::optional<report::Selected>& selected_;
   bool why_;
 };
 
@@ -276,7 +312,10 @@ int exit_code(const RunResult& r) {
 }
 
 // What to type next.
-std::string next_line(const Tool& tool, const RunFlags& flags, const RunResult& r) {
+std::string next_line(const Tool& tool,
+                      const RunFlags& flags,
+                      const RunResult& r,
+                      const TrialResult* best) {
   const auto failed = std::find_if(r.trials.begin(), r.trials.end(), [](const TrialResult& t) {
     return t.status == Status::kFailed || t.status == Status::kDiverged;
   });
@@ -290,7 +329,7 @@ std::string next_line(const Tool& tool, const RunFlags& flags, const RunResult& 
   if (good == r.trials.end()) return "nothing was run";
   if (r.trials.size() > 1)
     return fmt::format("next: {}/results.csv has every number; assay explain {} --trial {}",
-                       r.folder, quoted(r.folder), good->id.substr(0, 8));
+                       r.folder, quoted(r.folder), (best ? best->id : good->id).substr(0, 8));
   return fmt::format("next: assay transform {}/model.npz NEW_DATA", quoted(good->folder));
 }
 
@@ -354,11 +393,16 @@ int run(const Tool& tool, const RunFlags& flags) {
   const auto result = experiment::run(*parsed.experiment, registry, options, progress);
   if (!result) return tool.show(result.error(), parsed);
   show_failures(tool, parsed, *result);
+  auto selected = report::select(*result, parsed.experiment->select);
   if (!flags.dry_run) {
+    if (selected) {
+      if (const auto written = report::write_selected(*result, *selected); !written)
+        return tool.show(written.error(), parsed);
+    }
     if (const auto written = report::write_results(*result); !written)
       return tool.show(written.error(), parsed);
   }
-  const Report report(tool, *result, flags.why);
+  const Report report(tool, *result, selected, flags.why);
   if (tool.json) {
     report.json();
     return exit_code(*result);
@@ -369,7 +413,8 @@ int run(const Tool& tool, const RunFlags& flags) {
     report.text();
   }
   if (result->nothing_to_do && !flags.dry_run) tool.out("\n" + idle_line(flags, *result) + "\n");
-  tool.out((flags.dry_run ? "" : "\n") + next_line(tool, flags, *result) + "\n");
+  tool.out((flags.dry_run ? "" : "\n") +
+           next_line(tool, flags, *result, selected ? selected->trial : nullptr) + "\n");
   return exit_code(*result);
 }
 

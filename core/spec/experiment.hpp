@@ -118,6 +118,12 @@ struct Skipped {
   std::string reason;
 };
 
+// What the best trial is best by: a column of the trace; empty: none is chosen.
+struct SelectSpec {
+  std::string by;
+  bool lower = true;
+};
+
 struct Experiment {
   std::string file, text;  // path as given, verbatim source
   std::string name, about;
@@ -128,6 +134,7 @@ struct Experiment {
   double checkpoint_seconds = 30;
   int64_t checkpoint_iterations = 0;
   std::vector<std::string> keep;
+  SelectSpec select;
 };
 
 }  // namespace assay::spec

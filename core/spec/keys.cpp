@@ -133,7 +133,9 @@ const std::vector<Key>& keys() {
       {"keep", Type::kAny, "", 0, 0, "", "what a run folder keeps", "a choice of what a run keeps"},
       {"writers", Type::kUseList, "writer", 0, 0, "none", "results in the form people look at",
        nullptr},
-      {"select", Type::kAny, "", 0, 0, "", "choosing among trials", "selection among trials"},
+      {"select", Type::kMap, "", 0, 0, "", "names the best of the trials", nullptr},
+      {"select.by", Type::kText, "", 0, 0, "", "a metric of `measure.metrics`, or `objective`",
+       nullptr},
   };
   return table;
 }

@@ -142,6 +142,7 @@ class Parser {
           add_trials(*trials[i], cells[i], *repeats, r, fold, document_, context_, out_);
       }
     }
+    read_select(document_.root, context_, out_);
   }
 
  private:

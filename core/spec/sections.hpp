@@ -57,6 +57,9 @@ void read_data(const Node& root,
                const std::vector<std::string>& supplied,
                DataSpec& out);
 
+// The section `select`, once the trials are known.
+void read_select(const Node& root, Context& context, Experiment& out);
+
 // Reports a feature this version does not have.
 void report_later(const Mark& mark,
                   const std::string& path,
