@@ -174,7 +174,8 @@ class Combination {
       return;
     }
     loss_ = *instance;
-    if (trial_.model.density || takes_loss(solver_of(solver_), *loss_)) return;
+    if (trial_.model.density || takes_mixtures(solver_of(solver_))) return;  // see factors()
+    if (takes_loss(solver_of(solver_), *loss_)) return;
     const std::string& id = trial_.model.loss.id;
     Diagnostic d("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id));
     if (std::string option = option_in_the_way(); !option.empty()) d.help.push_back(option);

@@ -6,6 +6,7 @@
    and identity ones cost 4 d; over sparse X they are linear in x and x^2. */
 #include "gaussian.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,12 @@ static int32_t describe(void* self, assay_density_facts* out) {
   return ASSAY_OK;
 }
 
+/* The variance of a column whose entries are all alike is the rounding of their mean. */
+static double real_spread(double spread, double centre) {
+  const double noise = 64 * DBL_EPSILON * centre;
+  return spread > noise * noise ? spread : 0;
+}
+
 static int32_t start(void* self,
                      assay_ctx* ctx,
                      const assay_view* means,
@@ -88,14 +95,17 @@ static int32_t start(void* self,
   const int64_t d = s->d;
   double mean = 0, *shared = m->shared.data;
   (void)ctx;
-  for (int64_t j = 0; j < d; j++) mean += spread[j] / (double)d;
+  for (int64_t j = 0; j < d; j++) mean += real_spread(spread[j], centre[j]) / (double)d;
   const double scale = mean > 1e-200 ? mean : 1;
   const double share = s->floor > 0 ? s->floor : m->f32 ? 1e-4 : 1e-6;
   shared[0] = share * scale;
   shared[1] = scale;
   memcpy(gaussian_centre(s, m), centre, (size_t)d * sizeof *centre);
   double* own = gaussian_spread(s, m);
-  for (int64_t j = 0; j < d; j++) own[j] = spread[j] > shared[0] ? spread[j] : shared[0];
+  for (int64_t j = 0; j < d; j++) {
+    const double v = real_spread(spread[j], centre[j]);
+    own[j] = v > shared[0] ? v : shared[0];
+  }
   for (int64_t c = 0; c < s->k; c++) {
     double *params = gaussian_line(&m->params, c), *C = gaussian_matrix_of(s, m, c);
     memcpy(params, gaussian_line(means, c), (size_t)d * sizeof *params);
