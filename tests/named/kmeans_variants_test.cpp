@@ -206,7 +206,18 @@ TEST_CASE("k-means by bounds is right where digits are lost") {
   }
 }
 
-TEST_CASE("k-means keeps its digits beside a row far away, and between clusters far apart") {
+TEST_CASE("k-means of equal rows ends at 0") {
+  Problem p{50, 3, 0, {}};
+  for (int64_t i = 0; i < p.n; ++i) p.x.insert(p.x.end(), {0.1, -7.3, 1e5});
+  for (const int64_t k : {1, 2, 5}) {
+    Fixture f(dense(p), kmeans(k, "kmeans_plus_plus"));
+    const fit::Result r = f.run();
+    CHECK(r.stop == fit::Stop::kConverged);
+    CHECK(r.trace.rows.back().objective == doctest::Approx(0));
+  }
+}
+
+TEST_CASE("k-means keeps its digits: a row far away, clusters far apart, squares beyond float32") {
   Problem outlier = random_problem(200, 6, 2);
   for (int64_t j = 0; j < outlier.d; ++j) outlier.x[static_cast<size_t>(j)] = 1e8;
   Problem apart = random_problem(300, 6, 2);
@@ -215,7 +226,10 @@ TEST_CASE("k-means keeps its digits beside a row far away, and between clusters 
       double& v = apart.x[static_cast<size_t>(i * apart.d + j)];
       v = static_cast<double>(static_cast<float>(v + 1e6 * static_cast<double>(i % 3)));
     }
-  for (const Problem* p : {&outlier, &apart})
+  Problem huge = random_problem(200, 6, 2), tiny = huge;
+  for (double& v : huge.x) v *= 1e20;
+  for (double& v : tiny.x) v *= 1e-22;
+  for (const Problem* p : {&outlier, &apart, &huge, &tiny})
     for (const int32_t dtype : {ASSAY_F64, ASSAY_F32})
       for (const bool bounded : {false, true}) {
         CAPTURE(dtype);

@@ -21,12 +21,15 @@
 namespace assay::author {
 
 constexpr float kNowhere = 1e30F;  // a bound where there is no other centroid
-// Bounds are kept in float32, a little below what they are.
-constexpr float kDown = 1 - 4e-7F, kUp = 1 + 4e-7F;
+// Bounds are kept in float32, a little below what they are; what they fall by and are held against,
+// a little above. Numbers too small for float32 count as 0, or as the least it has.
+constexpr float kDown = 1 - 4e-7F, kUp = 1 + 4e-7F, kLeast = 1e-37F;
 static inline float below(double v) {
+  if (v < static_cast<double>(kLeast)) return 0;
   return v < static_cast<double>(kNowhere) ? static_cast<float>(v) * kDown : kNowhere;
 }
 static inline float above(double v) {
+  if (v < static_cast<double>(kLeast)) return v > 0 ? kLeast : 0;
   return v < static_cast<double>(kNowhere) ? static_cast<float>(v) * kUp : kNowhere;
 }
 
@@ -88,7 +91,8 @@ ASSAY_SIMD static inline void squares_of(int64_t n,
                                          float* __restrict__ low) {
   for (int64_t p = 0; p < n; ++p) {
     square[p] = 2 * (half[p] - products[p]) + beside;
-    low[p] = static_cast<float>(std::sqrt(square[p] > 0 ? square[p] : 0.0)) * kDown;
+    const double root = std::sqrt(square[p] > 0 ? square[p] : 0.0);
+    low[p] = root < kLeast ? 0 : root < kNowhere ? static_cast<float>(root) * kDown : kNowhere;
   }
 }
 
@@ -100,7 +104,7 @@ struct BoundedCentroids {
   Matrix facts;         // of the columns, as nearest.hpp has them
   const double* moved;  // of the columns: squared, since the step before
   const double* order;
-  double unit;
+  bool f32;
 };
 
 // The rows of one block.
@@ -119,7 +123,7 @@ class BoundedRows {
         n_(b.count()),
         k_(k),
         lower_(lower),
-        rounding_(c.unit, c.facts, 0, g.columns()),
+        rounding_(c.lines.cols, c.f32, c.facts, 0, g.columns()),
         narrowing_(6e-8 * std::sqrt(*std::max_element(&c.facts(kSquare, 0),
                                                       &c.facts(kSquare, 0) + g.columns()))),
         label_(b.call().scratch<int32_t>(n_)),
@@ -229,10 +233,10 @@ class BoundedRows {
       float least = kNowhere;
       for (int64_t p = s * g_.size; p < (s + 1) * g_.size; ++p, ++q) {
         if (p == label || c_.order[p] < 0) continue;
-        if (squares_[q] <= own)
-          ask(i, p);
-        else
+        if (squares_[q] > own)
           least = std::min(least, bounds_[q]);
+        else  // or no number
+          ask(i, p);
       }
       lower_(i, s) = least;
     }

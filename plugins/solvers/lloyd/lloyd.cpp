@@ -39,7 +39,6 @@ class Lloyd : public Clusters<Lloyd> {
         asked_(Options(call.host, p.options).integer("restarts")),
         restarts_(known_ ? 1 : asked_),
         spherical_(Options(call.host, p.options).flag("spherical")),
-        f32_(p.flags & ASSAY_PROBLEM_F32),
         groups_(Groups::of(k_, d_)) {
     if (!known_ && (p.flags & ASSAY_PROBLEM_GOES_ON))
       throw Failure(ASSAY_E_COMBINATION,
@@ -237,7 +236,7 @@ class Lloyd : public Clusters<Lloyd> {
                                      facts,
                                      &facts(kCentroidFacts, 0),
                                      &b.matrix(8)(0, 0),
-                                     unit_};
+                                     f32_};
     BoundedRows rows(b, tile_, groups_, centroids, k_, b.floats(9));
     rows.run(b.labels(4), b.step() == 0);
     settle(b, rows, 0);
@@ -259,12 +258,17 @@ class Lloyd : public Clusters<Lloyd> {
     for (int64_t j = 0; j < centres.rows(); ++j)
       for (int64_t a = 0; a < k_; ++a)
         if (const double w = weight[static_cast<size_t>(a)]; w > 0)
-          centres(j, first + a) = sums(j, first + a) / w;
+          move(centres(j, first + a), sums(j, first + a) / w);
     for (int64_t s = 0; s < slots_; ++s)
       for (int64_t j = 0; taken(s, 0) >= 0 && j < centres.rows(); ++j)
         centres(j, static_cast<int64_t>(taken(s, 0))) = rows(s, b.first() + j);
   }
 
+  // Equal rows have a mean that differs from them by rounding alone: a centroid that lies on them
+  // stays, or it would lose them to one without rows that does.
+  static void move(double& centre, double mean) {
+    if (std::abs(mean - centre) > 1e-14 * std::abs(centre)) centre = mean;
+  }
   void add_squares(const Block& b) const {
     const Matrix centres = b.matrix(0), squares = b.matrix(1);
     for (int64_t j = 0; j < centres.rows(); ++j)
@@ -315,7 +319,7 @@ class Lloyd : public Clusters<Lloyd> {
       labels(i, 0) = static_cast<int32_t>(all(i, best) - best * k_);
   }
   int64_t asked_, restarts_;
-  bool spherical_, f32_;
+  bool spherical_;
   Groups groups_;
   bool bounded_ = false;
 };

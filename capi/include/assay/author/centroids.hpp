@@ -26,7 +26,7 @@ class Centroids {
         d_(p.d),
         unequal_((p.flags & ASSAY_PROBLEM_UNEQUAL) != 0),
         sparse_(p.sparse != 0),
-        unit_(Rounding::unit(p.d, (p.flags & ASSAY_PROBLEM_F32) != 0)) {}
+        f32_((p.flags & ASSAY_PROBLEM_F32) != 0) {}
 
   // Of a program, COLS: STATE of a solver, else LOCAL.
   static assay_buf reference(const Builder &b, int32_t role) {
@@ -91,7 +91,7 @@ class Centroids {
   }
 
   NearestRows nearest_rows(const Block &b, int32_t facts, int32_t lines) const {
-    return {b, tile_, b.matrix(facts), b.view(lines), unit_};
+    return {b, tile_, b.matrix(facts), b.view(lines), f32_};
   }
 
   // ---- block functions ----
@@ -172,8 +172,7 @@ class Centroids {
   static constexpr int64_t kReferenceRows = 31;
   const assay_tile *tile_;
   int64_t n_, d_;
-  bool unequal_, sparse_;
-  double unit_;  // rounding of scores
+  bool unequal_, sparse_, f32_;  // f32: products are made in float32
 };
 
 }  // namespace assay::author

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "program.hpp"
@@ -43,11 +44,11 @@ ASSAY_SIMD static inline NearestOf nearest_of(int64_t width, const double *__res
     if (half[a] - x[a] < out.score) out = {a, half[a] - x[a]};
   return out;
 }
-// How many scores are at most `limit`.
+// How many scores are not above `limit`: those that are no numbers too.
 ASSAY_SIMD static inline int64_t count_within(int64_t width, const double *__restrict__ x,
                                               const double *__restrict__ half, double limit) {
   int64_t count = 0;
-  for (int64_t a = 0; a < width; ++a) count += half[a] - x[a] <= limit ? 1 : 0;
+  for (int64_t a = 0; a < width; ++a) count += half[a] - x[a] > limit ? 0 : 1;
   return count;
 }
 
@@ -58,31 +59,37 @@ enum { kHalf, kShifted, kSquare, kReference, kCentroidFacts };
 // The rounding of scores.
 class Rounding {
  public:
-  // unit: of one product, relative to the lengths of both sides. first, k: which columns of facts.
-  Rounding(double unit, const Matrix &facts, int64_t first, int64_t k) : unit_(unit) {
+  // first, k: which columns of facts.
+  Rounding(int64_t d, bool f32, const Matrix &facts, int64_t first, int64_t k)
+      : unit_((f32 ? 6e-8 : 1.2e-16) * static_cast<double>(d + 8)),
+        least_((f32 ? 1e-44 : 0) * static_cast<double>(d)), most_(f32 ? 1e37 : 1e300) {
     for (int64_t a = first; a < first + k; ++a)
       if (facts(kShifted, a) > longest_) longest_ = facts(kShifted, a);
     longest_ = std::sqrt(longest_);
     beside_ = 2 * std::sqrt(facts(kReference, 0)) + longest_;
   }
-  // away: a row's distance from r, or more.
-  double slack(double away) const { return unit_ * longest_ * (away + beside_); }
-  static double unit(int64_t d, bool f32) { return (f32 ? 6e-8 : 1.2e-16) * static_cast<double>(d + 8); }
+  // away: a row's distance from r, or more. Infinite where products may leave the range of their type.
+  double slack(double away) const {
+    const double reach = longest_ * (away + beside_);
+    if (!(reach < most_)) return std::numeric_limits<double>::infinity();
+    return unit_ * reach + least_ * (1 + away + beside_);
+  }
 
  private:
-  double unit_, longest_ = 0, beside_ = 0;
+  double unit_, least_, most_;  // of a product: relative to the lengths of both sides; besides; what it can be
+  double longest_ = 0, beside_ = 0;
 };
 
 class NearestRows {
  public:
   // points: the centroids, a line each. The block's function is flagged ASSAY_EACH_X.
   NearestRows(const Block &b, const assay_tile *tile, const Matrix &facts, const assay_view &points,
-              double unit)
+              bool f32)
       : b_(b),
         tile_(tile),
         facts_(facts),
         points_(points),
-        unit_(unit),
+        f32_(f32),
         n_(b.count()),
         lines_(b.call().scratch<int32_t>(n_)),
         score_(b.call().scratch<double>(n_)),
@@ -97,7 +104,7 @@ class NearestRows {
     }
     Call::check(tile_->distances(b_.call().ctx, n_, nullptr, lines_.data(), &points_,
                                  &facts_(kSquare, 0), square_.data()));
-    const Rounding rounding(unit_, facts_, first, k);
+    const Rounding rounding(points_.cols, f32_, facts_, first, k);
     for (int64_t i = 0; i < n_; ++i) {
       const double away = std::sqrt(square_[at(i)]) + std::sqrt(facts_(kShifted, lines_[at(i)])),
                    limit = score_[at(i)] + 2 * rounding.slack(away);
@@ -113,7 +120,7 @@ class NearestRows {
 
   void decide(int64_t i, const Matrix &products, int64_t first, int64_t k, double limit) {
     for (int64_t a = first; a < first + k; ++a) {
-      if (!(facts_(kHalf, a) - products(i, a) <= limit) || a == lines_[at(i)]) continue;
+      if (facts_(kHalf, a) - products(i, a) > limit || a == lines_[at(i)]) continue;
       const auto line = static_cast<int32_t>(a);
       double square = 0;
       Call::check(tile_->distances(b_.call().ctx, 1, &i, &line, &points_, &facts_(kSquare, 0), &square));
@@ -128,7 +135,7 @@ class NearestRows {
   const assay_tile *tile_;
   Matrix facts_;
   const assay_view &points_;
-  double unit_;
+  bool f32_;
   int64_t n_;
   std::span<int32_t> lines_;
   std::span<double> score_, square_;
