@@ -119,6 +119,27 @@ TEST_CASE("spherical k-means: centroids of length one, half the squared distance
   CHECK(r.trace.rows.back().objective == doctest::Approx(sum).epsilon(1e-9));
 }
 
+TEST_CASE("spherical k-means takes a given start by its directions") {
+  const Problem p = random_problem(200, 9, 5);
+  std::vector<double> first;
+  for (const double factor : {1.0, 30.0}) {
+    spec::Trial t = kmeans(4);
+    t.solver.options.values["spherical"].number = 1;
+    t.data.transforms = {use("transform", "normalise")};
+    Fixture f(dense(p), t);
+    std::vector<std::vector<double>> centres;
+    for (int64_t a = 0; a < 4; ++a) {
+      centres.emplace_back(p.x.begin() + a * 40 * p.d, p.x.begin() + (a * 40 + 1) * p.d);
+      for (double& h : centres.back()) h *= a == 2 ? factor : 1;
+    }
+    start_at(f, centres);
+    const fit::Result r = f.run();
+    never_rises(r.trace);
+    first.push_back(r.trace.rows.front().objective);
+  }
+  CHECK(first[0] == doctest::Approx(first[1]).epsilon(1e-12));
+}
+
 TEST_CASE("k-means starts are rows of X, the same for any tiles, and better the more is drawn") {
   Problem p = random_problem(900, 8, 8);
   for (int64_t i = 0; i < p.n; ++i) p.x[static_cast<size_t>(i * p.d + i % 8)] += 10;  // 8 heaps

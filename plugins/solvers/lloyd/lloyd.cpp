@@ -30,6 +30,7 @@ using namespace assay::author;
 
 // From here on bounds save more than they cost.
 constexpr int64_t kLeastRank = 16, kLeastColumns = 32;
+enum { kMoved, kGiven };  // centroids that are brought to length 1
 constexpr const char* kBounds[] = {"auto", "on", "off", nullptr};
 
 class Lloyd : public Clusters<Lloyd> {
@@ -57,6 +58,7 @@ class Lloyd : public Clusters<Lloyd> {
     const assay_buf r = reference(b, ASSAY_STATE);
     if (purpose == ASSAY_PREPARE) {
       begin(b, r);
+      if (spherical_ && !known_) normalise(b, starts_of(b), kGiven);
       if (bounded_)
         b.each<&Lloyd::group>("group", ASSAY_ONE, {{b.factor(1), ASSAY_IN}, {order(b), ASSAY_OUT}});
     }
@@ -139,11 +141,12 @@ class Lloyd : public Clusters<Lloyd> {
   }
 
   // Centroids of length 1: of all such the nearest to the rows they are the mean of.
-  void normalise(const Builder& b, const Starts& s) const {
+  void normalise(const Builder& b, const Starts& s, int32_t when = kMoved) const {
     const assay_buf squares = b.sum("lloyd_squares", 1, s.count * k_);
     b.each<&Lloyd::add_squares>("squares", ASSAY_COLS,
                                 {{s.centres, ASSAY_IN}, {squares, ASSAY_ADD}});
-    b.each<&Lloyd::divide>("divide", ASSAY_COLS, {{squares, ASSAY_IN}, {s.centres, ASSAY_INOUT}});
+    b.each<&Lloyd::divide>("divide", ASSAY_COLS, {{squares, ASSAY_IN}, {s.centres, ASSAY_INOUT}},
+                           when);
   }
 
   void report(const Builder& b, const Rows& r, assay_buf best) const {
@@ -274,11 +277,14 @@ class Lloyd : public Clusters<Lloyd> {
     for (int64_t j = 0; j < centres.rows(); ++j)
       for (int64_t a = 0; a < centres.cols(); ++a) squares(0, a) += centres(j, a) * centres(j, a);
   }
+  // A given start of that length stays as it is.
   void divide(const Block& b) const {
     const Matrix squares = b.matrix(0), centres = b.matrix(1);
+    const double kept = b.tag() == kMoved ? 0 : f32_ ? 1e-6 : 1e-14;
     for (int64_t j = 0; j < centres.rows(); ++j)
       for (int64_t a = 0; a < centres.cols(); ++a)
-        if (squares(0, a) > 0) centres(j, a) /= std::sqrt(squares(0, a));
+        if (squares(0, a) > 0 && std::abs(squares(0, a) - 1) > kept)
+          centres(j, a) /= std::sqrt(squares(0, a));
   }
 
   static int64_t least(const Matrix& totals) {
