@@ -194,7 +194,7 @@ class Loop {
     auto prepared = solver_->states(ASSAY_PREPARE, model_);
     if (!prepared) return std::move(prepared.error());
     std::erase_if(*prepared, [](const std::string& name) {
-      return name != "restarts" && name.rfind("start.", 0) != 0;
+      return name != kStarts && name.rfind("start.", 0) != 0;
     });
     for (const int32_t purpose : {ASSAY_STEP, ASSAY_FINISH, ASSAY_MEASURE, ASSAY_APPLY}) {
       if (prepared->empty()) return {};

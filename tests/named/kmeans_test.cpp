@@ -127,6 +127,15 @@ TEST_CASE("k-means: data far from the origin lose no digits") {
   CHECK(there.run().trace.rows.back().objective == doctest::Approx(expected).epsilon(1e-8));
 }
 
+TEST_CASE("inertia of sparse X far from the origin is summed by differences") {
+  Problem p = random_problem(120, 9, 4);
+  for (double& v : p.x) v += 1e6;
+  for (int64_t i = 0; i < p.n; ++i) p.x[static_cast<size_t>(i * p.d + 5)] = 0;  // not stored
+  Fixture f(sparse(p), kmeans(4));
+  const fit::Result r = f.run();
+  CHECK(r.trace.rows.back().metrics[0] == doctest::Approx(inertia(*f.model, p)).epsilon(1e-9));
+}
+
 TEST_CASE("k-means: labels are those of the final centroids, wherever the fit ends") {
   const Problem p = random_problem(400, 9, 4);
   spec::Trial t = kmeans(7);
