@@ -13,6 +13,7 @@
 #include "core/plugin/instance.hpp"
 #include "core/spec/capabilities.hpp"
 #include "core/spec/nearest.hpp"
+#include "core/spec/stand_in.hpp"
 #include "core/spec/uses.hpp"
 #include "core/spec/values.hpp"
 
@@ -65,7 +66,7 @@ std::vector<std::string> solver_facts(const Descriptor& d, const plugin::Registr
   std::vector<std::string> out, losses, penalties;
   for (const Descriptor* loss : registry.all("loss")) {
     const auto made = make_loss(*loss);
-    if (made && spec::takes_loss(s, *made)) losses.push_back(loss->id);
+    if (made && spec::minimises(registry, d, *made)) losses.push_back(loss->id);
   }
   for (const Descriptor* p : registry.all("penalty")) {
     if (spec::takes_penalty(s, *p)) penalties.push_back(p->id);
@@ -132,8 +133,7 @@ std::vector<std::string> loss_facts(const Descriptor& d, const plugin::Registry&
                                                     ? "evaluated at every entry"
                                                     : "at stored entries, zeros in closed form"));
   for (const Descriptor* s : registry.all("solver")) {
-    if (spec::takes_loss(*static_cast<const assay_solver*>(s->plugin->vtable), *loss))
-      solvers.push_back(s->id);
+    if (spec::minimises(registry, *s, *loss)) solvers.push_back(s->id);
   }
   out.push_back("solvers: " + (solvers.empty() ? "none loaded" : spec::quoted_list(solvers, 30)));
   return out;

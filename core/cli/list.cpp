@@ -11,8 +11,8 @@
 
 #include "core/cli/verbs.hpp"
 #include "core/plugin/instance.hpp"
-#include "core/spec/capabilities.hpp"
 #include "core/spec/nearest.hpp"
+#include "core/spec/stand_in.hpp"
 #include "core/spec/uses.hpp"
 
 namespace assay::cli {
@@ -119,7 +119,8 @@ class Lister {
     if (!filtered()) return true;
     if (d.kind != "solver") return false;
     const auto& solver = *static_cast<const assay_solver*>(d.plugin->vtable);
-    return (solver.takes_data & bits_) == bits_ && (!loss_ || spec::takes_loss(solver, *loss_));
+    return (solver.takes_data & bits_) == bits_ &&
+           (!loss_ || spec::minimises(registry_, d, *loss_));
   }
 
   int no_loss() const {

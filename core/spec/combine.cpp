@@ -24,7 +24,7 @@ template <class Fits>
 std::string solvers_that(const plugin::Registry& registry, const std::string& what, Fits fits) {
   std::vector<std::string> ids;
   for (const Descriptor* d : registry.all("solver")) {
-    if (fits(solver_of(*d))) ids.push_back(d->id);
+    if (fits(*d)) ids.push_back(d->id);
   }
   return ids.empty() ? fmt::format("no loaded solver takes {}", what)
                      : fmt::format("solvers that take {}: {}", what, quoted_list(ids));
@@ -83,8 +83,9 @@ class Combination {
                        : n == 3 ? "fits W H: one rank"
                                 : "fits W S H: `rank: [k1, k2]`";
     refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit {}", solver_.id, what))
-               .with_help(solvers_that(context_.registry, what,
-                                       [n](const assay_solver& s) { return takes_factors(s, n); })),
+               .with_help(solvers_that(
+                   context_.registry, what,
+                   [n](const Descriptor& s) { return takes_factors(solver_of(s), n); })),
            use_mark(root_, "model.rank"), n == 3 ? "a rank per side: W S H" : "one rank: W H",
            fits);
   }
@@ -93,8 +94,8 @@ class Combination {
   void fixed_w() {
     if (trial_.model.W.fixed.empty() || (solver_of(solver_).flags & ASSAY_SOLVER_MAKES_W) == 0)
       return;
-    refuse(Diagnostic("E0212", fmt::format("solver `{}` makes W from the rows, and W is fixed",
-                                           solver_.id))
+    refuse(Diagnostic("E0212",
+                      fmt::format("solver `{}` makes W from the rows, and W is fixed", solver_.id))
                .with_help("fix `H`, whose rows are the centres, or leave `model.W.fixed` out"),
            use_mark(root_, "model.W.fixed"), "given here", "makes W");
   }
@@ -102,14 +103,18 @@ class Combination {
   void layers() {
     if (takes_autoencoders(solver_of(solver_))) return;
     refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit autoencoders", solver_.id))
-               .with_help(solvers_that(context_.registry, "autoencoders", takes_autoencoders)),
+               .with_help(solvers_that(
+                   context_.registry, "autoencoders",
+                   [](const Descriptor& s) { return takes_autoencoders(solver_of(s)); })),
            use_mark(root_, "model.layers"), "layers", "fits factors");
   }
 
   void mixture() {
     if (takes_mixtures(solver_of(solver_))) return;
     refuse(Diagnostic("E0211", fmt::format("solver `{}` does not fit mixtures", solver_.id))
-               .with_help(solvers_that(context_.registry, "mixtures", takes_mixtures)),
+               .with_help(
+                   solvers_that(context_.registry, "mixtures",
+                                [](const Descriptor& s) { return takes_mixtures(solver_of(s)); })),
            use_mark(root_, "model.density"), "a mixture", "fits factors");
   }
 
@@ -179,10 +184,10 @@ class Combination {
     const std::string& id = trial_.model.loss.id;
     Diagnostic d("E0204", fmt::format("solver `{}` cannot minimise loss `{}`", solver_.id, id));
     if (std::string option = option_in_the_way(); !option.empty()) d.help.push_back(option);
-    refuse(
-        d.with_help(solvers_that(context_.registry, fmt::format("`{}`", id),
-                                 [&](const assay_solver& s) { return takes_loss(s, **instance); })),
-        use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
+    refuse(d.with_help(solvers_that(
+               context_.registry, fmt::format("`{}`", id),
+               [&](const Descriptor& s) { return minimises(context_.registry, s, **instance); })),
+           use_mark(root_, "model.loss"), "chosen here", loss_needs(solver_of(solver_)));
   }
 
   void factor(const std::string& name, const FactorSpec& spec, size_t side) {
@@ -278,12 +283,12 @@ class Combination {
     const auto& item = (*alone)->items().front();
     if (takes_penalty(solver_of(solver_), item, factor)) return;
     const char* word = constraint ? "constraint" : "penalty";
-    refuse(
-        Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,
-                                        word, use.id, factor))
-            .with_help(solvers_that(context_.registry, fmt::format("`{}`", use.id),
-                                    [&](const assay_solver& s) { return takes_penalty(s, item); })),
-        use_mark(root_, use.key), "chosen here", penalty_needs(solver_of(solver_)));
+    refuse(Diagnostic("E0205", fmt::format("solver `{}` cannot take the {} `{}` on {}", solver_.id,
+                                           word, use.id, factor))
+               .with_help(solvers_that(
+                   context_.registry, fmt::format("`{}`", use.id),
+                   [&](const Descriptor& s) { return takes_penalty(solver_of(s), item); })),
+           use_mark(root_, use.key), "chosen here", penalty_needs(solver_of(solver_)));
   }
 
   void data() {
@@ -304,9 +309,9 @@ class Combination {
   void need(uint32_t bit, const char* what, const std::string& path) {
     if ((solver_of(solver_).takes_data & bit) != 0) return;
     refuse(Diagnostic("E0206", fmt::format("solver `{}` cannot take {}", solver_.id, what))
-               .with_help(
-                   solvers_that(context_.registry, what,
-                                [&](const assay_solver& s) { return (s.takes_data & bit) != 0; })),
+               .with_help(solvers_that(
+                   context_.registry, what,
+                   [&](const Descriptor& s) { return (solver_of(s).takes_data & bit) != 0; })),
            use_mark(root_, path), "asked for here", "every entry must count the same");
   }
 

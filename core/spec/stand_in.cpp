@@ -11,6 +11,7 @@
 #include "core/plugin/density.hpp"
 #include "core/plugin/guard.hpp"
 #include "core/plugin/registry.hpp"
+#include "core/spec/capabilities.hpp"
 
 namespace assay::spec {
 namespace {
@@ -94,6 +95,30 @@ std::optional<Error> solver_refusal(const Trial& trial,
   }
   if (status != ASSAY_E_COMBINATION) return {};
   return ctx.take_error(status, solver.id);
+}
+
+bool minimises(const plugin::Registry& registry,
+               const plugin::Descriptor& solver,
+               const plugin::Loss& loss) {
+  const auto& table = *static_cast<const assay_solver*>(solver.plugin->vtable);
+  if (!takes_loss(table, loss)) return false;
+  auto options = plugin::Options::complete(solver.plugin->options, {}, solver.id);
+  if (!options || takes_mixtures(table) || takes_autoencoders(table)) return true;
+  Trial trial;
+  trial.model.rank = {2};
+  trial.solver.id = solver.id;
+  trial.solver.options = std::move(*options);
+  const auto refuses = [&](const plugin::Loss& l) {
+    return solver_refusal(trial, solver, l, {}).has_value();
+  };
+  if (!refuses(loss)) return true;
+  const auto all = registry.all("loss");
+  return std::all_of(all.begin(), all.end(), [&](const plugin::Descriptor* d) {
+    auto defaults = plugin::Options::complete(d->plugin->options, {}, d->id);
+    if (!defaults) return true;
+    const auto other = plugin::Loss::create(*d, *defaults);
+    return !other || !takes_loss(table, **other) || refuses(**other);
+  });
 }
 
 }  // namespace assay::spec

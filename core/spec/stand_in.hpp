@@ -19,4 +19,10 @@ std::optional<Error> solver_refusal(const Trial& trial,
                                     const std::array<const plugin::PenaltySet*, 3>& penalties,
                                     const plugin::Descriptor* density = nullptr);
 
+// Whether a solver takes a loss, by its capability bits and by what it says itself, asked with its
+// defaults: one that says no to every loss has other reasons.
+bool minimises(const plugin::Registry& registry,
+               const plugin::Descriptor& solver,
+               const plugin::Loss& loss);
+
 }  // namespace assay::spec

@@ -219,7 +219,7 @@ TEST_CASE("folds are trials, each once in every repeat of every combination") {
 
 TEST_CASE("what later versions bring is refused by name") {
   const auto with = [&](const std::string& rest) { return codes(parse(kGood + rest)); };
-  CHECK(with("select: best\n") == "E0116");
+  CHECK(with("keep: best\n") == "E0116");
   CHECK(with("threads: { per_trial: 2, trials: 2 }\n") == "E0116");
   CHECK(with("threads: { per_trial: 2 }\n") == "");
   CHECK(codes(parse("assay: 1\nsolver: mu\nmodel: { kind: neighbourhood }\ndata: { use: "
