@@ -633,7 +633,7 @@ constexpr assay_solver vtable =
                             "one_hot:W",
                             ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
                             nullptr,
-                            "random_rows");
+                            nullptr);
 constexpr assay_plugin plugin = describe(
     "assay.solver/1",
     "bisecting_kmeans",
