@@ -104,5 +104,7 @@ Expected<Lines> transpose(const Lines& lines, int64_t width);
 // Weighted counts of observed entries per row and per column (given buffers of programs).
 AlignedArray<double> row_counts(const Data& x);
 AlignedArray<double> col_counts(const Data& x);
+// The largest observed entry of each column, 0 at least.
+std::vector<double> col_max(const Data& x);
 
 }  // namespace assay::data

@@ -195,6 +195,17 @@ Facts measure(const Data& x) {
   return r.facts;
 }
 
+std::vector<double> col_max(const Data& x) {
+  std::vector<double> out(static_cast<size_t>(x.cols), 0.0), row(out.size()), weights(out.size());
+  for (int64_t i = 0; i < x.rows; ++i) {
+    load<double>(x, i, 1, 0, x.cols, row.data(), x.cols);
+    load_weights<double>(x, i, 1, 0, x.cols, weights.data(), x.cols);
+    for (size_t j = 0; j < out.size(); ++j)
+      if (weights[j] > 0) out[j] = std::max(out[j], row[j]);
+  }
+  return out;
+}
+
 AlignedArray<double> row_counts(const Data& x) {
   return x.sparse ? counts_sparse(x, true) : counts_dense(x, true);
 }

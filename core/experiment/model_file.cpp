@@ -188,6 +188,8 @@ SavedModel save(const spec::Trial& trial,
   if (trial.model.density) {
     j["model"]["density"] = to_saved(*trial.model.density);
     j["model"]["dirichlet"] = trial.model.dirichlet;
+    if (model.density && !model.density->most().empty())
+      j["model"]["column_max"] = model.density->most();
   }
   if (!model.layers.empty()) j["model"]["layers"] = model.layers;
   j["seed"] = trial.seed;
@@ -244,8 +246,7 @@ Expected<SavedModel> read_model(const std::string& path) {
   }
   const auto *W = model.find("W"), *H = model.find("H"), *S = model.find("S");
   // W may be made from the rows.
-  const bool fit =
-      H && (!W || (S ? W->cols == S->rows && S->cols == H->rows : W->cols == H->rows));
+  const bool fit = H && (!W || (S ? W->cols == S->rows && S->cols == H->rows : W->cols == H->rows));
   if (!fit) return not_a_model(path, "its factors do not fit together");
   return model;
 }

@@ -79,6 +79,7 @@ Expected<spec::Trial> trial_of(const SavedModel& saved, const plugin::Registry& 
     trial.model.dirichlet = m.value("dirichlet", trial.model.dirichlet);
     if (const kernels::Member* p = saved.find(std::string(kState) + "parameters"))
       trial.model.parameters = p->cols;
+    trial.model.most = m.value("column_max", trial.model.most);
   }
   auto W = factor_from_json(m.value("W", Json::object()), registry);
   if (!W) return std::move(W.error());

@@ -50,7 +50,8 @@ Expected<std::unique_ptr<Fitted>> fitted(const SavedModel& saved, const Runtime&
   problem.k[0] = problem.k[1] = saved.find("H")->rows;
   problem.n_factors = 2;
   auto density = plugin::Density::create(**family, trial->model.density->options, problem,
-                                         trial->model.dirichlet, ASSAY_F64, trial->model.parameters);
+                                         trial->model.dirichlet, ASSAY_F64, trial->model.parameters,
+                                         trial->model.most);
   if (!density) return std::move(density.error());
   out->density = std::move(*density);
   for (auto& [name, to] : {std::pair("parameters", &out->params), std::pair("shared", &out->shared),
@@ -61,7 +62,7 @@ Expected<std::unique_ptr<Fitted>> fitted(const SavedModel& saved, const Runtime&
   }
   const assay_density_facts& facts = out->density->facts();
   if (out->params.rows != problem.k[0] || out->params.width != facts.params ||
-      out->weights.width != problem.k[0])
+      (facts.shared > 0 && out->shared.width != facts.shared) || out->weights.width != problem.k[0])
     return no_mixture();
   out->derived = graph::Buffer::make(ASSAY_F64, problem.k[0], std::max<int64_t>(1, facts.derived));
   assay_density_model& m = out->model;

@@ -286,9 +286,22 @@ Expected<void> add_density(const spec::Trial& trial,
                            graph::Model& model) {
   auto family = find_plugin(*runtime.registry, "density", *trial.model.density);
   if (!family) return std::move(family.error());
-  auto density =
-      plugin::Density::create(**family, trial.model.density->options, model.problem(),
-                              trial.model.dirichlet, model.compute, trial.model.parameters);
+  const auto create = [&](std::vector<double> most) {
+    return plugin::Density::create(**family, trial.model.density->options, model.problem(),
+                                   trial.model.dirichlet, model.compute, trial.model.parameters,
+                                   std::move(most));
+  };
+  auto density = create(trial.model.most);
+  // Held-out rows count: what a column can hold is no estimate, and is the same for every fold.
+  if (density && trial.model.most.empty() && trial.model.parameters == 0 &&
+      ((*density)->facts().flags & ASSAY_DENSITY_LEVELS) != 0) {
+    std::vector<double> most = data::col_max(*data.train);
+    if (data.heldout) {
+      const std::vector<double> others = data::col_max(*data.heldout);
+      for (size_t j = 0; j < most.size(); ++j) most[j] = std::max(most[j], others[j]);
+    }
+    density = create(std::move(most));
+  }
   if (!density) {
     Error& e = density.error();
     const std::string of_prior = "the prior's `";
@@ -363,8 +376,10 @@ namespace {
 // The model over held-out rows: H and S are the fit's, W its own.
 Expected<std::shared_ptr<graph::Model>> make_rows_model(const spec::Trial& trial,
                                                         const Prepared& data,
+                                                        const graph::Model& fitted,
                                                         const Runtime& runtime) {
   spec::Trial over = trial;
+  if (fitted.density) over.model.most = fitted.density->most();
   over.model.W.fixed.clear();  // of training rows
   Prepared rows;
   rows.train = data.heldout;
@@ -392,7 +407,7 @@ Expected<void> hold_out(const spec::Trial& trial,
     task.heldout.entries = data.heldout;
     return {};
   }
-  auto model = make_rows_model(trial, data, runtime);
+  auto model = make_rows_model(trial, data, *task.model, runtime);
   if (!model) return std::move(model.error());
   fit::HeldoutRows rows;
   rows.solver = task.solver;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "core/plugin/context.hpp"
 #include "core/plugin/guard.hpp"
@@ -92,7 +93,8 @@ Expected<std::shared_ptr<Density>> Density::create(const Descriptor& d,
                                                    const assay_problem& problem,
                                                    double dirichlet,
                                                    int32_t compute,
-                                                   int64_t saved) {
+                                                   int64_t saved,
+                                                   std::vector<double> most) {
   auto complete = Options::complete(d.plugin->options, options, d.id);
   if (!complete) return std::move(complete.error());
   std::shared_ptr<Density> density(new Density);
@@ -107,6 +109,8 @@ Expected<std::shared_ptr<Density>> Density::create(const Descriptor& d,
   density->created_ = true;
   assay_density_facts& facts = density->facts_;
   facts.struct_size = sizeof facts;
+  density->most_ = std::move(most);
+  if (static_cast<int64_t>(density->most_.size()) == problem.d) facts.most = density->most_.data();
   facts.dirichlet = dirichlet;
   facts.saved = static_cast<int32_t>(std::clamp<int64_t>(saved, 0, INT32_MAX));
   status = guarded(&ctx, d.id, [&] { return density->table_->describe(density->self_, &facts); });

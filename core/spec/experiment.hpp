@@ -65,7 +65,8 @@ struct ModelSpec {
   bool bias = false;            // of an autoencoder
   std::optional<Use> density;   // of a mixture; its options hold the prior's as prior_NAME
   double dirichlet = 1;         // of a mixture: prior of the weights; 1: none
-  int64_t parameters = 0;       // of a saved mixture: those of a component
+  int64_t parameters = 0;       // of a saved mixture: those of a component,
+  std::vector<double> most;     // and the largest entry of each column, where the density reads it
   Use loss;
   FactorSpec W, H, S;
 };

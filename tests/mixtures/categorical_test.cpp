@@ -4,6 +4,7 @@
 #include "core/data/observe.hpp"
 #include "core/experiment/model_file.hpp"
 #include "core/experiment/new_rows.hpp"
+#include "core/kernels/widen.hpp"
 #include "tests/mixtures/support.hpp"
 
 using namespace assay;
@@ -174,12 +175,32 @@ TEST_CASE("categorical of two levels is bernoulli") {
   }
 }
 
+TEST_CASE("categorical: levels found in data make the fit that levels given make") {
+  const Problem p = codes(80, kLevels, 5);
+  const auto fit = [&](const std::string& levels) {
+    return fitted_mixture(
+        mixture("components: 2, density: { use: categorical" + levels + ", prior_a: 1.5 }",
+                "{ use: em, start: random }",
+                "init: random\nmeasure: { every: 1, metrics: [bic] }\n"),
+        dense(p));
+  };
+  const Mixed found = fit(""), given = fit(", levels: [3, 2, 4]");
+  const auto &a = found.result->trace.rows, &b = given.result->trace.rows;
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    CHECK(a[i].objective == b[i].objective);
+    CHECK(a[i].metrics[0] == b[i].metrics[0]);
+  }
+}
+
 TEST_CASE("categorical: levels found in data go with the model; what is no code is refused") {
   const Problem p = codes(80, kLevels, 5);
   const Mixed m = fitted_mixture(mixture("components: 2, density: categorical",
                                          "{ use: em, start: random }", "init: random\n"),
                                  dense(p));
-  CHECK(m.model->state.at("parameters").width == 3 * 4);
+  const graph::Buffer& t = m.model->state.at("parameters");
+  CHECK(t.width == 3 + 2 + 4);
+  CHECK(m.model->density->facts().free_parameters == 2 * (2 + 1 + 3));
   const auto saved = experiment::save(m.trial, "", *m.model, m.data, *m.result, *registry());
   auto runtime = experiment::Runtime::create(registry(), 1, "auto", "auto");
   REQUIRE(runtime.ok());
@@ -187,13 +208,24 @@ TEST_CASE("categorical: levels found in data go with the model; what is no code 
   const auto rows = experiment::transform_rows(saved, dense(low), *runtime);
   REQUIRE_MESSAGE(rows.ok(), rows.error().message);
   const graph::Buffer W = experiment::storage_view(rows->W, 0);
+  constexpr int64_t kBegin[] = {0, 3, 5};
+  const auto* shown = saved.find("probabilities");
+  REQUIRE(shown != nullptr);
+  CHECK(shown->rows == 2);
+  CHECK(shown->cols == t.width);
+  std::vector<double> probabilities(static_cast<size_t>(2 * t.width));
+  kernels::widen(*shown, probabilities.data());
+  for (int64_t c = 0; c < 2; ++c)
+    for (int64_t l = 0; l < t.width; ++l)
+      CHECK(probabilities[static_cast<size_t>(c * t.width + l)] == t.get(c, l));
   for (int64_t i = 0; i < 2; ++i) {
     double r[2];
     for (int64_t c = 0; c < 2; ++c) {
       r[c] = m.weight(c);
       for (int64_t j = 0; j < 3; ++j)
-        r[c] *= m.model->state.at("parameters")
-                    .get(c, 4 * j + static_cast<int64_t>(low.x[static_cast<size_t>(i * 3 + j)]));
+        r[c] *=
+            m.model->state.at("parameters")
+                .get(c, kBegin[j] + static_cast<int64_t>(low.x[static_cast<size_t>(i * 3 + j)]));
     }
     CHECK(W.get(i, 0) == doctest::Approx(r[0] / (r[0] + r[1])).epsilon(1e-12));
   }

@@ -75,6 +75,30 @@ TEST_CASE("samples of a mixture have its mean and covariance; row i is the seed'
   }
 }
 
+TEST_CASE("multinomial speaks of the mean total of a component: long rows and short ones") {
+  const int64_t n = 60, d = 3;
+  Problem p{n, d, 2, {}};
+  std::vector<double> mean(static_cast<size_t>(d), 0);
+  for (int64_t i = 0; i < n; ++i) {
+    const bool is_long = i % 3 == 0;
+    const double row[] = {is_long ? 40.0 : 0.0, is_long ? 9.0 : 1.0, is_long ? 1.0 : 4.0};
+    for (size_t j = 0; j < 3; ++j) {
+      p.x.push_back(row[j]);
+      mean[j] += row[j] / static_cast<double>(n);
+    }
+  }
+  const Mixed m = fitted_mixture(
+      mixture("components: 2, density: multinomial", "em", "init: kmeans_plus_plus\n"), dense(p));
+  for (int64_t j = 0; j < d; ++j)
+    CHECK(m.model->state.at("mixture_mean").get(0, j) ==
+          doctest::Approx(mean[static_cast<size_t>(j)]).epsilon(1e-6));
+  double totals[2] = {0, 0};
+  for (int64_t c = 0; c < 2; ++c)
+    for (int64_t j = 0; j < d; ++j) totals[c] += m.mean(c, j);
+  CHECK(std::max(totals[0], totals[1]) == doctest::Approx(50).epsilon(1e-2));
+  CHECK(std::min(totals[0], totals[1]) == doctest::Approx(5).epsilon(1e-2));
+}
+
 TEST_CASE("transform gives the responsibilities of the fit, and log p of each row beside them") {
   const Problem p = blobs(120, 3, 2, 2, 0, 5);
   const Mixed m = fitted_mixture(mixture("components: 2, density: gaussian",

@@ -31,7 +31,8 @@ enum {
   ASSAY_DENSITY_INTEGER = 16,  /* entries are whole numbers */
   ASSAY_DENSITY_DISCRETE = 32, /* log_density is of a probability, not of a density */
   ASSAY_DENSITY_PRIOR = 64,    /* log_prior is not 0: the maximum is that of the posterior */
-  ASSAY_DENSITY_STABLE = 128   /* the linear style loses no digits: it is taken for dense X, too */
+  ASSAY_DENSITY_STABLE = 128,  /* the linear style loses no digits: it is taken for dense X, too */
+  ASSAY_DENSITY_LEVELS = 256   /* describe reads `most`: it is called again with it */
 };
 typedef struct assay_density_facts {
   uint32_t struct_size, flags;
@@ -44,6 +45,8 @@ typedef struct assay_density_facts {
   double dirichlet;       /* in: a of the Dirichlet prior of the weights; 1: none */
   int32_t f32;            /* in: 1 where the run computes in float32 */
   int32_t saved;          /* in: `params` of the saved model that goes on or is applied, 0: a new one */
+  const double *most;     /* in, LEVELS: the largest entry of each column of the data fitted, NULL where none are known */
+  const char *shown;      /* params are a result of this name, too, k x params; NULL: they are not */
 } assay_density_facts;
 
 /* At most ASSAY_DENSITY_ROWS rows of X, row by row, and memory for the call. */
@@ -153,7 +156,7 @@ typedef struct assay_density_calls {
                       assay_view *stats);
 } assay_density_calls;
 
-ASSAY_SIZE_(assay_density_facts, 88);
+ASSAY_SIZE_(assay_density_facts, 104);
 ASSAY_SIZE_(assay_density_rows, 56);
 ASSAY_SIZE_(assay_density_model, 176);
 ASSAY_SIZE_(assay_density, 136);

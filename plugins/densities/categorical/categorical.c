@@ -57,15 +57,17 @@ static void destroy(void* self) {
   if (self) ((categorical*)self)->host->free(self);
 }
 
-/* Without `levels` all columns have those of the saved model, or as many as the largest code asks
-   for. */
+/* Without `levels` a column has as many as the largest code fitted in it asks for; all have the
+   same number where that is not known. */
 static int32_t describe(void* self, assay_density_facts* out) {
   categorical* s = self;
   if (s->given == 0) {
     const double found = s->widest >= 1 ? floor(s->widest) + 1 : 2;
     const double most = MOST / (double)s->d;
     const int64_t L = out->saved > 0 ? out->saved / s->d : (int64_t)fmax(2, fmin(found, most));
-    for (int64_t j = 0; j <= s->d; j++) s->at[j] = j * L;
+    for (int64_t j = 0; j < s->d; j++)
+      s->at[j + 1] =
+          s->at[j] + (out->most ? (int64_t)fmin(floor(out->most[j]) + 1, floor(most)) : L);
   }
   int64_t widest = 0;
   for (int64_t j = 0; j < s->d; j++) {
@@ -75,6 +77,8 @@ static int32_t describe(void* self, assay_density_facts* out) {
   const int64_t all = s->at[s->d];
   out->flags =
       ASSAY_DENSITY_FREE | ASSAY_DENSITY_MISSING | ASSAY_DENSITY_INTEGER | ASSAY_DENSITY_DISCRETE;
+  if (s->given == 0) out->flags |= ASSAY_DENSITY_LEVELS;
+  out->shown = "probabilities";
   if (s->a > 1) out->flags |= ASSAY_DENSITY_PRIOR;
   out->params = out->derived = all;
   out->stats = 1 + all;
@@ -293,8 +297,8 @@ static int32_t sample(void* self,
 
 static const assay_option options[] = {
     {"levels",
-     "how many codes columns have, one number for all or one for each; without it the largest code "
-     "of the data and 1",
+     "how many codes columns have, `[3]` for all or a number for each; without it the largest code "
+     "of each column and 1",
      ASSAY_OPT_LIST, 0, 0, 1, 1 << 20, NULL, NULL},
     {"floor", "least probability of a code", ASSAY_OPT_FLOAT, ASSAY_OPT_LO_OPEN | ASSAY_OPT_HI_OPEN,
      1e-10, 0, 0.5, NULL, NULL},
@@ -323,7 +327,10 @@ static const assay_plugin plugin = {
     "log p(x | c) = sum_j log t_j(x_j),  sum_l t_j(l) = 1\n"
     "M-step: t_j(l) = (sum r [x_j = l] + a - 1) / (their sum over l)\n"
     "prior (MAP): t_j ~ Dirichlet(a, ..., a)\n"
-    "moments: those of the codes as numbers\n"
+    "free parameters: sum over columns of L_j - 1, of each component\n"
+    "array `probabilities` of the result, k x sum L_j: t of column 0 (its codes 0 .. L_0 - 1), "
+    "then\n"
+    "   of column 1, ...; `H` and `covariances` are moments of the codes as numbers\n"
     "entries missing are summed out; codes have no order, so `start: random` of em is apt",
     options,
     &vtable,

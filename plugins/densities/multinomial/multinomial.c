@@ -2,8 +2,9 @@
 /* Counts of a row given their total (words of a document):  log p(x | c) = sum_j x_j log t_j + log
    (sum x)! - sum log x_j!. Linear: B = log t, base = the factorials. M-step t = sum r x / total,
    entries below the floor raised to it and the others scaled: the maximum over the simplex with
-   that bound; with a symmetric Dirichlet(a) prior a - 1 is added to every count. shared holds the
-   mean total of a row, of which moments speak. */
+   that bound; with a symmetric Dirichlet(a) prior a - 1 is added to every count. The law is given
+   the total; shared holds the mean total of each component's rows, of which moments and samples
+   speak. */
 #include <assay/counts.h>
 #include <assay/densities.h>
 
@@ -12,7 +13,8 @@ static int32_t describe(void* self, assay_density_facts* out) {
   out->flags = ASSAY_DENSITY_LINEAR | ASSAY_DENSITY_STABLE | ASSAY_DENSITY_DISCRETE;
   if (s->a > 1) out->flags |= ASSAY_DENSITY_PRIOR;
   out->params = s->d;
-  out->shared = 1;
+  out->shared = s->k;
+  out->shown = "probabilities";
   out->x_hi = INFINITY;
   out->free_parameters = (double)(s->k * (s->d - 1));
   return ASSAY_OK;
@@ -29,10 +31,10 @@ static int32_t start(void* self,
   (void)ctx;
   (void)spread;
   for (int64_t j = 0; j < s->d; j++) total += centre[j];
-  *(double*)m->shared.data = total;
   for (int64_t c = 0; c < s->k; c++) {
     const double* from = assay_density_line(means, c);
     double* theta = assay_density_line(&m->params, c);
+    ((double*)m->shared.data)[c] = total;
     for (int64_t j = 0; j < s->d; j++) theta[j] = (from[j] > 0 ? from[j] : 0) + 0.1 * centre[j];
     assay_columns_to_simplex(s->d, s->floor, theta);
   }
@@ -81,6 +83,25 @@ static int32_t maximise(void* self,
   return ASSAY_OK;
 }
 
+/* The mean totals: no part of the law, but of what is drawn from it. */
+static int32_t maximise_shared(void* self,
+                               assay_ctx* ctx,
+                               const assay_view* stats,
+                               assay_density_model* m,
+                               int32_t* note) {
+  const assay_columns* s = self;
+  double* totals = m->shared.data;
+  (void)ctx;
+  *note = 0;
+  for (int64_t c = 0; c < s->k; c++) {
+    const double* line = assay_density_line(stats, c);
+    double sum = 0;
+    for (int64_t j = 0; j < s->d; j++) sum += line[1 + j];
+    if (line[0] > 0) totals[c] = sum / line[0];
+  }
+  return ASSAY_OK;
+}
+
 static int32_t log_prior(void* self, assay_ctx* ctx, const assay_density_model* m, double* out) {
   const assay_columns* s = self;
   double gammas[2] = {(double)s->d * s->a, s->a}, sum = 0;
@@ -103,10 +124,11 @@ static int32_t moments(void* self,
                        assay_view* means,
                        assay_view* covariances) {
   const assay_columns* s = self;
-  const double total = *(const double*)m->shared.data;
+  const double* totals = m->shared.data;
   (void)ctx;
   for (int64_t c = 0; c < s->k; c++) {
     const double* theta = assay_density_line(&m->params, c);
+    const double total = totals[c];
     for (int64_t i = 0; i < s->d; i++) {
       if (means) assay_density_line(means, c)[i] = total * theta[i];
       for (int64_t j = 0; covariances && j < s->d; j++)
@@ -117,8 +139,8 @@ static int32_t moments(void* self,
   return ASSAY_OK;
 }
 
-/* Rows of the mean total, which is the data's and not of a component: its whole part, and one more
-   as often as the rest says. Column after column is binomial in what is left. */
+/* Rows of the component's mean total: its whole part, and one more as often as the rest says.
+ * Column after column is binomial in what is left. */
 static int32_t sample(void* self,
                       assay_ctx* ctx,
                       const assay_density_model* m,
@@ -130,7 +152,7 @@ static int32_t sample(void* self,
   const assay_columns* s = self;
   const assay_rng* rng = s->host->service("assay.rng/1");
   const double* theta = assay_density_line(&m->params, c);
-  const double total = *(const double*)m->shared.data;
+  const double total = ((const double*)m->shared.data)[c];
   (void)ctx;
   for (int64_t i = 0; i < n; i++) {
     const uint64_t first = (uint64_t)((index + i) * (s->d + 1));
@@ -163,6 +185,7 @@ static const assay_density vtable = {.struct_size = sizeof vtable,
                                      .offsets = offsets,
                                      .base = base,
                                      .maximise = maximise,
+                                     .maximise_shared = maximise_shared,
                                      .log_prior = log_prior,
                                      .moments = moments,
                                      .sample = sample};
@@ -175,7 +198,11 @@ static const assay_plugin plugin = {
     "Nigam, McCallum, Thrun and Mitchell 2000",
     "log p(x | c) = sum_j x_j log t_j + log (sum_j x_j)! - sum_j log x_j!,  sum_j t_j = 1\n"
     "M-step: t_j = (sum r x_j + a - 1) / (their sum over j)\n"
-    "prior (MAP): t ~ Dirichlet(a, ..., a)",
+    "prior (MAP): t ~ Dirichlet(a, ..., a)\n"
+    "array `probabilities` of the result, k x d: t\n"
+    "the law is given the total of a row: `H`, `covariances`, `mixture_mean` and `assay sample` "
+    "are\n"
+    "   for the mean total of a component's rows, whose spread is not modelled",
     options,
     &vtable,
     NULL};

@@ -55,7 +55,7 @@ class Fitted : public Starter<T> {
   }
 
   // Covariances of the components, where they are not too many numbers; mean and covariance of the
-  // mixture; responsibilities on wish.
+  // mixture; parameters under a name of the density's; responsibilities on wish.
   void finish(const Builder& b) const {
     constexpr int64_t kMost = int64_t{1} << 20;
     if (k_ * d_ * d_ <= kMost) {
@@ -70,6 +70,12 @@ class Fitted : public Starter<T> {
                                                       {covariances, ASSAY_OUT}});
     }
     write_moments(b);
+    if (facts_.shown) {
+      const assay_buf out = b.buffer(facts_.shown, ASSAY_ONE, ASSAY_STATE, k_, facts_.params, true,
+                                     ASSAY_BUFFER_OUTPUT);
+      b.template each<&Fitted::copy_parameters, T>(facts_.shown, ASSAY_ONE,
+                                                   {{state(b).params, ASSAY_IN}, {out, ASSAY_OUT}});
+    }
     if (!keep_rows_) return;
     const assay_buf out =
         b.buffer("responsibilities", ASSAY_ROWS, ASSAY_STATE, 0, 0, true, ASSAY_BUFFER_OUTPUT);
@@ -123,6 +129,12 @@ class Fitted : public Starter<T> {
     const Matrix from = b.matrix(0), to = b.matrix(1);
     for (int64_t i = 0; i < b.count(); ++i)
       for (int64_t c = 0; c < k_; ++c) to(i, c) = from(i, c);
+  }
+
+  void copy_parameters(const Block& b) const {
+    const Matrix from = b.matrix(0), to = b.matrix(1);
+    for (int64_t c = 0; c < k_; ++c)
+      for (int64_t j = 0; j < facts_.params; ++j) to(c, j) = from(c, j);
   }
 
   // {params, shared, derived, covariances}
