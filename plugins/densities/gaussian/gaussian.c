@@ -526,7 +526,9 @@ static const assay_plugin plugin = {
     "Dempster, Laird and Rubin 1977; Fraley and Raftery 2007 (prior)",
     "log p(x | c) = -1/2 (d log 2 pi + log |C| + (x - mu)' C^-1 (x - mu))\n"
     "M-step: mu = sum r x / N,  C = sum r (x - mu)(x - mu)' / N,  eigenvalues at least the floor\n"
-    "prior (MAP): mu | C ~ N(mean of X, C / mean),  C ~ IW(scale diag(variances of X), degrees)",
+    "prior (MAP): mu | C ~ N(mean of X, C / mean),  C ~ IW(scale diag(variances of X), degrees)\n"
+    "in a float32 run `H` is stored in float32; `parameters`, which `predict` and F go by, in "
+    "float64",
     options,
     &vtable,
     NULL};

@@ -344,7 +344,8 @@ constexpr assay_plugin plugin = describe(
     "simplex_bound",
     "the upper bound of simplex factorization: k-means, or soft k-means at a temperature",
     "Buhmann and Pletscher 2010; Rose 1998",
-    "F = 1/2 sum_nk w_nk |x_n - h_k|^2 + t sum_nk w_nk (log w_nk - log pi_k)\n"
+    "F = 1/2 sum_nk w_nk |x_n - h_k|^2 + t sum_nk w_nk (log w_nk - log pi_k),\n"
+    "   log pi_k = 0 without `weights`\n"
     "w_nk ~ pi_k exp(-|x_n - h_k|^2 / 2t)  (t = 0: the nearest),  h_k <- the mean of its rows\n"
     "|X - W H|^2 = sum_nk w_nk |x_n - h_k|^2 - sum_nk w_nk |h_k - w_n H|^2\n"
     "(the metrics `simplex_bound` and `simplex_correction`; `bound` and `correction` of the trace "
