@@ -154,7 +154,10 @@ void add_apply(CLI::App& app, Tool& tool) {
       ->type_name("N")
       ->capture_default_str();
   clustered->output = "labels.csv";
-  which->add_option("-o,--output", clustered->output, "file to write, CSV")
+  which
+      ->add_option("-o,--output", clustered->output,
+                   "file to write: .csv (rows by name or counted from 1, labels from 0), "
+                   ".npy or .npz")
       ->type_name("FILE")
       ->capture_default_str();
   add_common(*which, tool);

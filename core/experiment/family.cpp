@@ -109,6 +109,18 @@ Expected<void> check_weights(const spec::Trial& trial, const data::Data& x) {
   return e;
 }
 
+// The first observed entry of which `odd` is true; those hidden load as 0.
+template <class F>
+std::optional<Place> first_entry(const data::Data& x, F&& odd) {
+  std::vector<double> row(static_cast<size_t>(x.cols));
+  for (int64_t i = 0; i < x.rows; ++i) {
+    data::load<double>(x, i, 1, 0, x.cols, row.data(), x.cols);
+    for (int64_t j = 0; j < x.cols; ++j)
+      if (odd(row[static_cast<size_t>(j)])) return Place{i, j};
+  }
+  return {};
+}
+
 Expected<void> check_values(const spec::Trial& trial,
                             const plugin::Density& density,
                             const data::Data& x,
@@ -121,9 +133,16 @@ Expected<void> check_values(const spec::Trial& trial,
   e.file = trial.data.path;
   e.expected.push_back(
       fmt::format("x from {} to {}", format_shortest(family.x_lo), format_shortest(family.x_hi)));
-  e.found.push_back(f.min < family.x_lo ? fmt::format("{} at {}", format_shortest(f.min),
-                                                      data::place_of(x, f.min_row, f.min_col))
-                                        : fmt::format("x up to {}", format_shortest(f.max)));
+  if (f.min < family.x_lo) {
+    e.found.push_back(
+        fmt::format("{} at {}", format_shortest(f.min), data::place_of(x, f.min_row, f.min_col)));
+  } else {
+    const auto place = first_entry(x, [&](double v) { return v > family.x_hi; });
+    e.found.push_back(
+        fmt::format("x up to {}{}", format_shortest(f.max),
+                    place ? ", the first above at " + data::place_of(x, place->first, place->second)
+                          : std::string()));
+  }
   if ((family.flags & ASSAY_DENSITY_INTEGER) == 0 && family.x_lo == 0 && family.x_hi == 1)
     e.help.push_back("`binarise` makes every entry 0 or 1");
   e.help.push_back("use data in the density's domain, or a density that takes these values");
@@ -131,23 +150,11 @@ Expected<void> check_values(const spec::Trial& trial,
   return e;
 }
 
-// The first observed entry that is not a whole number; those hidden load as 0.
-std::optional<Place> first_fraction(const data::Data& x) {
-  std::vector<double> row(static_cast<size_t>(x.cols));
-  for (int64_t i = 0; i < x.rows; ++i) {
-    data::load<double>(x, i, 1, 0, x.cols, row.data(), x.cols);
-    for (int64_t j = 0; j < x.cols; ++j)
-      if (row[static_cast<size_t>(j)] != std::floor(row[static_cast<size_t>(j)]))
-        return Place{i, j};
-  }
-  return {};
-}
-
 Expected<void> check_whole(const spec::Trial& trial,
                            const plugin::Density& density,
                            const data::Data& x) {
   if ((density.facts().flags & ASSAY_DENSITY_INTEGER) == 0) return {};
-  const auto place = first_fraction(x);
+  const auto place = first_entry(x, [](double v) { return v != std::floor(v); });
   if (!place) return {};
   Error e(ASSAY_E_DOMAIN, "E0310",
           fmt::format("density `{}` takes whole numbers only", density.id()));

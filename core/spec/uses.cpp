@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/base/number.hpp"
 #include "core/spec/nearest.hpp"
 #include "core/spec/values.hpp"
 
@@ -77,6 +78,8 @@ std::optional<OptionValue> read_list(const Node& node,
   OptionValue value;
   if (!node.is_list()) {
     report_kind(node, path, "a list of numbers", context.out);
+    if (node.is_scalar() && !node.quoted && parse_double(node.text))
+      context.out.back().help.push_back(fmt::format("a list of one number: `[{}]`", node.text));
     return std::nullopt;
   }
   for (size_t i = 0; i < node.items.size(); ++i) {
