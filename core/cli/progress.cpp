@@ -114,6 +114,10 @@ void Progress::trial_done(const experiment::TrialResult& trial) {
 
 void Progress::log(int32_t level, const std::string& text) {
   if (level == ASSAY_LOG_DEBUG) return;
+  if (level == ASSAY_LOG_INFO) {  // many trials say the same of the same data
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!notes_.insert(text).second) return;
+  }
   line(fmt::format("{}: {}", level == ASSAY_LOG_WARNING ? "warning" : "note", text));
 }
 

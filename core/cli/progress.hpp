@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "core/cli/tool.hpp"
@@ -29,6 +31,8 @@ class Progress : public experiment::Observer {
   void log(int32_t level, const std::string& text) override;
 
  private:
+  std::mutex mutex_;  // of notes_
+  std::set<std::string> notes_;
   using Clock = std::chrono::steady_clock;
 
   void line(const std::string& text);
