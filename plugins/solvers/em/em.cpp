@@ -57,24 +57,14 @@ class Em : public em::Fitted<Em> {
   }
 };
 
-constexpr const char* kStarts[] = {"clusters", "random", "means", nullptr};
 constexpr const char* kAssignments[] = {"soft", "hard", nullptr};
 constexpr assay_option options[] = {
-    enum_option("start",
-                "clusters: each row to the nearest row of H; random: responsibilities from a flat "
-                "Dirichlet law; means: H with the variances of all data",
-                "clusters",
-                kStarts),
+    em::kStartOption,
     enum_option("assignment",
                 "soft, or hard: each row counts for its likeliest component alone",
                 "soft",
                 kAssignments),
-    integer_option("restarts",
-                   "starts tried, of which the best goes on; of `clusters` and `means` each by the "
-                   "init in a stream of its own",
-                   1,
-                   1,
-                   1000),
+    em::kRestartsOption,
     integer_option("restart_steps", "steps each start is tried for", 10, 1, 100000),
     number_option("temperature",
                   "above 1: annealing, from here down to 1, before the first step",
@@ -82,17 +72,17 @@ constexpr assay_option options[] = {
                   1,
                   1e6),
     integer_option("cooling_steps", "steps of the annealing", 20, 1, 100000),
-    bool_option("equal_weights", "components keep equal weights", false),
-    bool_option("responsibilities", "keep them as an array of the result, n x k", false),
+    em::kEqualWeightsOption,
+    em::kResponsibilitiesOption,
     {nullptr, nullptr, 0, 0, 0, 0, 0, nullptr, nullptr}};
-constexpr assay_solver vtable = solver_table<Em>(
-    0,
-    ASSAY_NEEDS_NO_PENALTY,
-    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_LINE_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
-    nullptr,
-    ASSAY_FITS_MIXTURE | ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
-    nullptr,
-    "kmeans_plus_plus");
+constexpr assay_solver vtable =
+    solver_table<Em>(0,
+                     ASSAY_NEEDS_NO_PENALTY,
+                     em::kTakes,
+                     nullptr,
+                     ASSAY_FITS_MIXTURE | ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
+                     nullptr,
+                     "kmeans_plus_plus");
 constexpr assay_plugin plugin = describe(
     "assay.solver/1",
     "em",

@@ -199,7 +199,6 @@ class OnlineEm : public em::Fitted<OnlineEm> {
   double kappa_ = 0, offset_ = 0;
 };
 
-constexpr const char* kStarts[] = {"clusters", "random", "means", nullptr};
 constexpr assay_option options[] = {
     integer_option("batch", "rows of a batch", 1000, 1, 1 << 24),
     {"kappa", "steps fall as t^-kappa: near 0.5 the start is soon forgotten, near 1 little is",
@@ -209,29 +208,20 @@ constexpr assay_option options[] = {
                   2,
                   1,
                   1e9),
-    enum_option("start",
-                "clusters: each row to the nearest row of H; random: responsibilities from a flat "
-                "Dirichlet law; means: H with the variances of all data",
-                "clusters",
-                kStarts),
-    integer_option("restarts",
-                   "starts tried, of which the best goes on; of `clusters` and `means` each by the "
-                   "init in a stream of its own",
-                   1,
-                   1,
-                   1000),
+    em::kStartOption,
+    em::kRestartsOption,
     integer_option("restart_steps", "steps over all rows each start is tried for", 10, 1, 100000),
-    bool_option("equal_weights", "components keep equal weights", false),
-    bool_option("responsibilities", "keep them as an array of the result, n x k", false),
+    em::kEqualWeightsOption,
+    em::kResponsibilitiesOption,
     {nullptr, nullptr, 0, 0, 0, 0, 0, nullptr, nullptr}};
-constexpr assay_solver vtable = solver_table<OnlineEm>(
-    0,
-    ASSAY_NEEDS_NO_PENALTY,
-    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_LINE_WEIGHTS | ASSAY_TAKES_UNOBSERVED,
-    nullptr,
-    ASSAY_FITS_MIXTURE | ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
-    nullptr,
-    "kmeans_plus_plus");
+constexpr assay_solver vtable =
+    solver_table<OnlineEm>(0,
+                           ASSAY_NEEDS_NO_PENALTY,
+                           em::kTakes,
+                           nullptr,
+                           ASSAY_FITS_MIXTURE | ASSAY_SOLVER_MAKES_W | ASSAY_SOLVER_NO_RESIDUAL,
+                           nullptr,
+                           "kmeans_plus_plus");
 constexpr assay_plugin plugin = describe(
     "assay.solver/1",
     "online_em",

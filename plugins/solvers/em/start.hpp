@@ -306,4 +306,26 @@ class Starter : public Moments<T> {
   const assay_rng* rng_;
 };
 
+// Options of every solver that starts so, and what of data it takes.
+inline constexpr const char* kStarts[] = {"clusters", "random", "means", nullptr};
+inline constexpr assay_option kStartOption =
+    enum_option("start",
+                "clusters: each row to the nearest row of H; random: responsibilities from a flat "
+                "Dirichlet law; means: H with the variances of all data",
+                "clusters",
+                kStarts);
+inline constexpr assay_option kRestartsOption =
+    integer_option("restarts",
+                   "starts tried, of which the best goes on; of `clusters` and `means` each by the "
+                   "init in a stream of its own",
+                   1,
+                   1,
+                   1000);
+inline constexpr assay_option kEqualWeightsOption =
+    bool_option("equal_weights", "components keep equal weights", false);
+inline constexpr assay_option kResponsibilitiesOption =
+    bool_option("responsibilities", "keep them as an array of the result, n x k", false);
+inline constexpr uint32_t kTakes =
+    ASSAY_TAKES_SPARSE | ASSAY_TAKES_MASK | ASSAY_TAKES_LINE_WEIGHTS | ASSAY_TAKES_UNOBSERVED;
+
 }  // namespace em
