@@ -119,7 +119,8 @@ ASSAY_INLINE void narrow_pairs(int64_t cols, const float* x, const float* const*
   }
 }
 
-// Runs of up to four points of a row: pairs(how many, the row, its points, where the first is).
+// Runs of one, two or four points of a row: pairs<how many>(the row, its points, where the first
+// is).
 template <class T, class L, class Pairs>
 ASSAY_INLINE void by_row(int64_t count,
                          const int64_t* rows,
@@ -135,9 +136,14 @@ ASSAY_INLINE void by_row(int64_t count,
     int n = 0;
     for (; n < 4 && e + n < count && (rows ? rows[e + n] : e + n) == row; ++n)
       points[n] = p + lines[e + n] * ldp;
-    n = n == 3 ? 2 : n;
-    pairs(n, x + row * ldx, points, e);
-    e += n;
+    const T* at = x + row * ldx;
+    if (n == 4)
+      pairs.template operator()<4>(at, points, e);
+    else if (n >= 2)
+      pairs.template operator()<2>(at, points, e);
+    else
+      pairs.template operator()<1>(at, points, e);
+    e += n == 3 ? 2 : n;
   }
 }
 
@@ -153,15 +159,11 @@ void all_pairs(int64_t count,
                const double* w,
                double* out) {
   by_row(count, rows, lines, x, ldx, p, ldp,
-         [&](int n, const T* at, const double* const* points, int64_t e) {
-           if (n == 4)
-             pairs<T, 4, W, false>(cols, at, at, points, w, out + e);
-           else if (n == 2)
-             pairs<T, 2, W, false>(cols, at, at, points, w, out + e);
-           else if (rows)
-             pairs<T, 1, W, false>(cols, at, at, points, w, out + e);
-           else  // a block as it lies: the one behind it comes next
-             pairs<T, 1, W, true>(cols, at, at + count * ldx, points, w, out + e);
+         [&]<int P>(const T* at, const double* const* points, int64_t e) {
+           if (P == 1 && !rows)  // a block as it lies: the one behind it comes next
+             pairs<T, P, W, true>(cols, at, at + count * ldx, points, w, out + e);
+           else
+             pairs<T, P, W, false>(cols, at, at, points, w, out + e);
          });
 }
 
@@ -199,13 +201,8 @@ void narrow_distances_of(int64_t count,
                          int64_t ldp,
                          double* out) {
   by_row(count, rows, lines, x, ldx, p, ldp,
-         [&](int n, const float* at, const float* const* points, int64_t e) {
-           if (n == 4)
-             narrow_pairs<4>(cols, at, points, out + e);
-           else if (n == 2)
-             narrow_pairs<2>(cols, at, points, out + e);
-           else
-             narrow_pairs<1>(cols, at, points, out + e);
+         [&]<int P>(const float* at, const float* const* points, int64_t e) {
+           narrow_pairs<P>(cols, at, points, out + e);
          });
 }
 
